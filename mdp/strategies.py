@@ -1,0 +1,173 @@
+"""Hypothesis strategies for models, policies and parameters: test your own claims on them.
+
+Everything drawn is exact and small, and shrinks to what is easy to read: one state, one action, an episode that ends
+at once, zero rewards, uniform distributions, discount 1, no aliasing.
+
+    from hypothesis import given
+    from mdp.strategies import mdps
+
+    @given(mdps(acyclic=True))
+    def test_my_claim(mdp): ...
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from mdp.model import MDP
+from mdp.numbers import rational
+from mdp.policy import Array
+
+Table = list[list[Fraction]]
+Range = tuple[int, int]
+Number = str | int | float | Fraction
+Discounts = tuple[Number, Number]
+
+
+def distributions(n: int) -> st.SearchStrategy[list[Fraction]]:
+    """n positive probabilities, weights 1..9 over their sum; shrinks to the uniform distribution.
+
+    >>> from hypothesis import find
+    >>> find(distributions(2), lambda p: True)
+    [Fraction(1, 2), Fraction(1, 2)]
+    """
+    return st.lists(st.integers(1, 9), min_size=n, max_size=n).map(_normalised)
+
+
+def policies(n_states: int, n_actions: int) -> st.SearchStrategy[Table]:
+    """Policies of full support as an S × A table of fractions; shrinks to the uniform policy.
+
+    `np.array(table, dtype=float)` is the (S, A) array that `mdp.evaluation` takes.
+
+    >>> from hypothesis import find
+    >>> find(policies(1, 2), lambda q: True)
+    [[Fraction(1, 2), Fraction(1, 2)]]
+    """
+    return st.lists(distributions(n_actions), min_size=n_states, max_size=n_states)
+
+
+def parameters(shape: tuple[int, ...]) -> st.SearchStrategy[Array]:
+    """Parameters theta of a student: a float array of multiples of 1/4 from −3 to 3, exact in binary; shrinks to 0.
+
+    >>> from hypothesis import find
+    >>> find(parameters((1, 2)), lambda theta: True)
+    array([[0., 0.]])
+    """
+    size = prod(shape)
+    quarters = st.lists(st.integers(-12, 12), min_size=size, max_size=size)
+    return quarters.map(lambda numbers: np.array(numbers, dtype=float).reshape(shape) / 4)
+
+
+def mdps(
+    states: Range = (1, 6),
+    actions: Range = (1, 4),
+    discount: Discounts | None = None,
+    observed: bool = True,
+    acyclic: bool = False,
+    sparse_rows: bool = True,
+    teacher: bool = True,
+) -> st.SearchStrategy[MDP]:
+    """Valid MDPs, exact and proper: from every state some action sequence ends the episode where the discount is 1.
+
+    `states`, `actions`: least and greatest number of each. `discount`: a range (least, greatest) within (0, 1]; None
+    draws 1 or a fraction from 1/2 to 99/100. `observed`: states may share observations (False: none do).
+    `acyclic`: transitions only to higher-numbered states. `sparse_rows`: transition weights 0..4 (deterministic moves,
+    sure ends and unreachable states included), else 1..4 for every allowed one and for the end. `teacher`: of full
+    support, or none. Rewards are multiples of 1/2 from −4 to 4. Raises ValueError when a range is empty or wrong.
+
+    >>> from hypothesis import find
+    >>> m = find(mdps(states=(1, 2), actions=(1, 2)), lambda m: True)
+    >>> m.P.tolist(), m.R.tolist(), m.discount
+    ([[[0.0]]], [[0.0]], 1.0)
+    """
+    for label, (least, greatest) in (("states", states), ("actions", actions)):
+        if not 1 <= least <= greatest:
+            raise ValueError(f"{label} is ({least}, {greatest}); must be a range of positive integers, least first")
+    discounts = _discounts(discount)
+
+    @st.composite
+    def models(draw: st.DrawFn) -> MDP:
+        g, n_actions = draw(discounts), draw(st.integers(*actions))
+        block = _state(n_actions, states[1], least_weight=0 if sparse_rows else 1)
+        blocks = draw(st.lists(block, min_size=states[0], max_size=states[1]))
+        taught = [_normalised([action.teacher for action in state.actions]) for state in blocks]
+        return MDP(
+            P=[_transitions(s, blocks, acyclic, proper=g == 1) for s in range(len(blocks))],
+            R=[[Fraction(action.halves, 2) for action in state.actions] for state in blocks],
+            initial=_normalised([state.initial for state in blocks]),
+            discount=g,
+            observation=_observations(blocks) if observed else None,
+            teacher=taught if teacher else None,
+        )
+
+    return models()
+
+
+class _Action(NamedTuple):
+    """The numbers of one action; `weights`: of the end, then of the transition to each state there might be."""
+
+    halves: int
+    teacher: int
+    weights: list[int]
+
+
+class _State(NamedTuple):
+    """The numbers of one state, drawn together so that a state can be taken away as a whole when examples shrink."""
+
+    initial: int
+    shared: int
+    way_out: tuple[int, int]
+    actions: list[_Action]
+
+
+def _state(n_actions: int, most_states: int, least_weight: int) -> st.SearchStrategy[_State]:
+    weights = st.lists(st.integers(least_weight, 4), min_size=most_states + 1, max_size=most_states + 1)
+    action = st.builds(_Action, st.integers(-8, 8), st.integers(1, 9), weights)
+    way_out = st.tuples(st.integers(0, n_actions - 1), st.integers(0, most_states - 1))
+    actions = st.lists(action, min_size=n_actions, max_size=n_actions)
+    return st.builds(_State, st.integers(1, 9), st.integers(0, most_states - 1), way_out, actions)
+
+
+def _transitions(s: int, blocks: list[_State], acyclic: bool, proper: bool) -> Table:
+    """P[s][a][s'] = weights over the states and the end, divided by their sum; all zero ends at once.
+
+    Where episodes must end, one action leads to a higher-numbered state or out (by default out).
+    """
+    n_states = len(blocks)
+    first = s + 1 if acyclic else 0
+    chosen, jump = blocks[s].way_out
+    way_out = n_states - jump % (n_states - s)
+    table = []
+    for a, action in enumerate(blocks[s].actions):
+        end, *weights = action.weights[: n_states + 1]
+        row = [0] * first + weights[first:] + [end]
+        row[way_out] += proper and a == chosen
+        table.append([Fraction(w, max(1, sum(row))) for w in row[:-1]])
+    return table
+
+
+def _observations(blocks: list[_State]) -> list[int]:
+    """Observations covering 0..O−1 in order of first use; `shared` counts back from a fresh one."""
+    labels: list[int] = []
+    for state in blocks:
+        fresh = max(labels, default=-1) + 1
+        labels.append(fresh - state.shared % (fresh + 1))
+    return labels
+
+
+def _discounts(bounds: Discounts | None) -> st.SearchStrategy[Fraction]:
+    if bounds is None:
+        return st.just(Fraction(1)) | st.integers(50, 99).map(lambda k: Fraction(k, 100))
+    least, greatest = (rational(bound, "discount") for bound in bounds)
+    if not 0 < least <= greatest <= 1:
+        raise ValueError(f"discount is ({bounds[0]}, {bounds[1]}); must be a range within (0, 1], least first")
+    return st.integers(0, 20).map(lambda k: greatest - (greatest - least) * k / 20)
+
+
+def _normalised(weights: list[int]) -> list[Fraction]:
+    return [Fraction(w, sum(weights)) for w in weights]
