@@ -1,0 +1,437 @@
+"""Vector fields: a rule on an MDP, or any Python callable, with its Jacobian and what the Jacobian says.
+
+A field maps parameters theta (..., *shape) to their velocity dtheta/dt of the same shape; leading axes are batches.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dynamics import formula as fm
+from dynamics import rules
+from dynamics import update as eq1
+from dynamics.rules import REWARD, Rule, Split, control_kind, mixture_weight, split, structural_potential
+from mdp import evaluation
+from mdp import student as students
+from mdp.model import MDP, endless_states
+from mdp.numbers import rational
+from mdp.policy import Array, Policy, policy, softmax
+from mdp.student import Student
+
+# What a Jacobian's entries lose to rounding, relative to the size of what cancels in them.
+ROUNDING = 1e-13
+
+
+class VectorField:
+    """What every field can do. Subclasses give `shape`, `__call__` and `jacobian`."""
+
+    shape: tuple[int, ...]
+
+    def __call__(self, theta: ArrayLike) -> Array:
+        """The velocity F(theta), shape (..., *shape)."""
+        raise TypeError(f"{type(self).__name__} does not say how it is evaluated")
+
+    def jacobian(self, theta: ArrayLike) -> Array:
+        """`J[..., i, j] = ∂F_i/∂theta_j`, theta flattened row by row, shape (..., n, n)."""
+        raise TypeError(f"{type(self).__name__} does not say how it is differentiated")
+
+    @property
+    def size(self) -> int:
+        """The number of parameters n."""
+        return int(np.prod(self.shape))
+
+    def asymmetry(self, theta: ArrayLike) -> Array:
+        """`‖J − J^T‖ / ‖J‖` in the Frobenius norm, 0 where J = 0 to rounding; shape (...). 0 for a gradient field."""
+        return asymmetry(self.jacobian(theta), self.rounding(theta))
+
+    def rounding(self, theta: ArrayLike) -> Array | float:
+        """The size below which an entry of the Jacobian is rounding; 0 where nothing is known of it."""
+        return 0.0
+
+    def curl(self, theta: ArrayLike) -> Array:
+        """The curl `C_ij = ∂F_i/∂theta_j − ∂F_j/∂theta_i = J − J^T`, shape (..., n, n)."""
+        jacobian = self.jacobian(theta)
+        return np.asarray(jacobian - jacobian.swapaxes(-1, -2))
+
+    def divergence(self, theta: ArrayLike) -> Array:
+        """`Σ_i ∂F_i/∂theta_i = tr J`, shape (...)."""
+        return np.asarray(np.trace(self.jacobian(theta), axis1=-2, axis2=-1))
+
+
+def asymmetry(jacobian: Array, floor: Array | float = 0.0) -> Array:
+    """`‖J − J^T‖ / ‖J‖` (Frobenius) of matrices (..., n, n); 0 where ‖J‖ ≤ floor (theory, section 3).
+
+    >>> float(asymmetry(np.array([[0.0, 1.0], [-1.0, 0.0]])))
+    2.0
+    """
+    size = np.linalg.norm(jacobian, axis=(-2, -1))
+    difference = np.linalg.norm(jacobian - jacobian.swapaxes(-1, -2), axis=(-2, -1))
+    return np.asarray(np.divide(difference, size, out=np.zeros_like(size), where=size > floor))
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionField(VectorField):
+    """Any Python callable `theta -> update` as a field.
+
+    `function` maps an array of shape `shape` to one of the same shape. The Jacobian is by complex step where the
+    function accepts complex input analytically, else by central differences; `vectorised` says that it takes leading
+    batch axes.
+    Raises ValueError when the function returns another shape.
+
+    >>> rotation = FunctionField(lambda x: np.array([-x[1], x[0]]), (2,))
+    >>> float(rotation.asymmetry([1.0, 2.0]))
+    2.0
+    """
+
+    function: Callable[[Array], ArrayLike]
+    shape: tuple[int, ...]
+    vectorised: bool = False
+
+    def __call__(self, theta: ArrayLike) -> Array:
+        """The function's value at theta, one call per batch entry unless `vectorised`."""
+        theta = np.asarray(theta)
+        lead = _leading(theta, self.shape)
+        if self.vectorised or not lead:
+            return self._checked(self.function(theta), theta.shape)
+        flat = theta.reshape(-1, *self.shape)
+        return np.stack([self._checked(self.function(one), self.shape) for one in flat]).reshape(theta.shape)
+
+    def jacobian(self, theta: ArrayLike) -> Array:
+        """The Jacobian by complex step (exact to rounding), or by central differences (about ten digits)."""
+        return numerical_jacobian(self, theta)
+
+    def _checked(self, value: ArrayLike, shape: tuple[int, ...]) -> Array:
+        result = np.asarray(value)
+        if result.shape != shape:
+            raise ValueError(f"the field returned shape {result.shape} for parameters {shape}; must be the same")
+        return result
+
+
+def numerical_jacobian(field: VectorField, theta: ArrayLike, *, step: float = 1e-30) -> Array:
+    """Jacobian of a field by complex step `Im F(theta + i h e_j) / h`, or by differences where that is not analytic.
+
+    Whether the complex step can be trusted is measured: its result must agree with central differences (to their own
+    accuracy). Shape (..., n, n).
+
+    >>> square = FunctionField(lambda x: x**2, (1,))
+    >>> float(numerical_jacobian(square, [3.0])[0, 0])
+    6.0
+    """
+    theta = np.asarray(theta, dtype=float)
+    lead = _leading(theta, field.shape)
+    steps = np.eye(field.size).reshape(field.size, *(1,) * len(lead), *field.shape)
+    differences = _extrapolated_differences(field, theta, steps)
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            columns = np.stack([np.asarray(field(theta + 1j * step * e)).imag / step for e in steps])
+    except (TypeError, ValueError, np.exceptions.ComplexWarning):
+        columns = differences
+    scale = np.abs(differences).max(initial=0.0)
+    if not np.allclose(columns, differences, rtol=1e-4, atol=1e-6 * scale + 1e-12, equal_nan=True):
+        columns = differences
+    return np.moveaxis(columns.reshape(field.size, *lead, field.size), 0, -1)
+
+
+def _extrapolated_differences(field: VectorField, theta: Array, steps: Array) -> Array:
+    """Central differences with two steps, Richardson-extrapolated: error O(h^4)."""
+
+    def central(h: float) -> Array:
+        return np.stack([(field(theta + h * e) - field(theta - h * e)) / (2 * h) for e in steps])
+
+    return np.asarray((4 * central(5e-4) - central(1e-3)) / 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Field(VectorField):
+    """The exact expected update of a rule on an MDP, eq. (1), as a vector field on the student's parameters.
+
+    `rule` is a row of the table (or its id, or a `Rule` of your own); `control` is None (the row's own) or "teacher",
+    "student", "uniform", "mix:W"; `reward` adds "+R"; `alpha` weighs the distillation terms; `teacher` (S, A) and
+    `student` replace the MDP's own. Parameters and field have shape (..., *student.shape); (O, A) for tabular and
+    observed students. Time is the time of F.
+
+    Raises ValueError for an unknown rule or control, a missing teacher, a teacher without full support where the rule
+    needs it, and with discount 1 a control policy or teacher that never ends.
+    Source: the paper, eq. (1).
+
+    >>> from mdp import zoo
+    >>> field = Field(zoo.load("bandit"), "on-policy")
+    >>> field(np.zeros(field.shape)).shape == field.shape
+    True
+    """
+
+    mdp: MDP
+    rule: Rule
+    control: str
+    alpha: Fraction
+    student: Student
+    shape: tuple[int, ...]
+    warnings: tuple[str, ...]
+
+    def __init__(
+        self,
+        mdp: MDP,
+        rule: Rule | str,
+        *,
+        control: str | None = None,
+        alpha: Any = 1,
+        reward: bool = False,
+        teacher: ArrayLike | None = None,
+        student: Student | None = None,
+    ) -> None:
+        row = rules.get(rule) if isinstance(rule, str) else rule
+        row = rational(alpha, "alpha") * row
+        if row.alpha < 0:
+            raise ValueError(f"alpha is {float(row.alpha):g}; must be at least 0")
+        if reward:
+            row = row + REWARD
+        if teacher is not None:
+            mdp = mdp.replace(teacher=teacher)
+        learner = student or students.of(mdp)
+        if learner.table != (mdp.n_states, mdp.n_actions):
+            raise ValueError(
+                f"the student is for {learner.table} states x actions; the MDP has {(mdp.n_states, mdp.n_actions)}"
+            )
+        named = control or row.control
+        mixture_weight(named)
+        for name, value in {
+            "mdp": mdp,
+            "rule": row,
+            "control": named,
+            "alpha": row.alpha,
+            "student": learner,
+            "shape": learner.shape,
+        }.items():
+            object.__setattr__(self, name, value)
+        _check_teacher(self)
+        object.__setattr__(self, "warnings", _warnings(self))
+
+    # --- the field ---------------------------------------------------------------------------------------------------
+
+    def __call__(self, theta: ArrayLike) -> Array:
+        """F(theta) = Phi^T F_logits, eq. (1), shape (..., *shape); theta may be complex."""
+        return self.student.pull_back(eq1.update(self.problem, self.student.policy(np.asarray(theta))))
+
+    def jacobian(self, theta: ArrayLike) -> Array:
+        """`∂F_i/∂theta_j` in closed form, theta flattened, shape (..., n, n). The gate's jump is left out."""
+        return self.student.pull_back_jacobian(eq1.jacobian(self.problem, self.student.policy(np.asarray(theta))))
+
+    def rounding(self, theta: ArrayLike) -> Array | float:
+        """`1e-13 · max d · (max |Q| + alpha max |∂l|)`: what cancels in the Jacobian has this size."""
+        at = eq1.evaluate(self.problem, self.student.policy(np.asarray(theta)))
+        scale = np.zeros(at.d.shape[:-1]) if at.Q is None else np.abs(at.Q).max((-2, -1))
+        if not fm.is_zero(self.problem.loss):
+            slope = self.problem.loss.gradient.function(at.values)
+            scale = scale + float(self.alpha) * np.abs(slope).max((-2, -1))
+        return np.asarray(ROUNDING * np.abs(at.d).max(-1) * scale)
+
+    def policy(self, theta: ArrayLike) -> Policy:
+        """The student's policy at theta, shape (..., S, A)."""
+        return self.student.policy(np.asarray(theta))
+
+    def potential(self, theta: ArrayLike) -> Array | None:
+        """A function whose gradient is the field, shape (...), or None where none is known to exist.
+
+        Student control: `Σ_s rho(s) W(s)`, the expected sum of rewards with the terms of the next state counted at the
+        first state too; for N-distill −E Σ H(pi‖pi_theta), plus J with +R. Fixed control:
+        `Σ_s d(s) (Σ_a q Q log pi_theta − l)`. See `dynamics.rules.structural_potential`, which decides between them.
+        """
+        kind = control_kind(self.rule, self.control)
+        if structural_potential(self.effective_rule, self.control) is None:
+            return None
+        student = self.student.policy(np.asarray(theta))
+        at = eq1.evaluate(self.problem, student)
+        if kind == "student":
+            if at.W is None:
+                return np.zeros(student.p.shape[:-2])
+            return np.asarray((at.W * self.mdp.initial).sum(-1))
+        per_state = np.zeros(student.p.shape[:-1], dtype=student.p.dtype)
+        if at.Q is not None:
+            per_state = (at.q * at.Q * student.log_p).sum(-1)
+        if not fm.is_zero(self.problem.loss):
+            per_state = per_state - float(self.alpha) * fm.evaluate(self.problem.loss, at.values)[..., 0]
+        return np.asarray((at.d * per_state).sum(-1))
+
+    # --- facts about the field ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def effective_rule(self) -> Rule:
+        """The rule as it acts here: with the MDP's own loss in the cross-entropy's place where it has one."""
+        return self.rule if self.mdp.loss is None else self.rule.with_own_loss()
+
+    @property
+    def uses_own_loss(self) -> bool:
+        """Whether the MDP's own state loss took the cross-entropy's place."""
+        return self.effective_rule != self.rule
+
+    def teacher_residual(self) -> float | None:
+        """Largest |F| with the student at the teacher, over the size of what cancels there (see `rounding`).
+
+        0 (below 1e-9, say) means the teacher is a rest point. None where no parameters give the teacher's policy: it
+        lacks full support, or the shared rows cannot represent it.
+        """
+        table = self.mdp.teacher
+        if table is None or (table <= 0).any():
+            return None
+        logits = np.log(table)
+        theta = _fit(self.student, logits)
+        gap = np.abs(self.policy(theta).p - table).max()
+        if gap >= 1e-9:
+            return None
+        size = float(self.rounding(theta)) / ROUNDING
+        return float(np.abs(self(theta)).max()) / size if size > 0 else 0.0
+
+    def lyapunov(self) -> str | None:
+        """A known function that decreases along the flow, in words, or None (theory P1).
+
+        >>> from mdp import zoo
+        >>> Field(zoo.load("swirl"), "on-policy").lyapunov()[:21]
+        'KL(pi(s)‖pi_theta(s))'
+        """
+        rule = self.effective_rule
+        tabular = self.student.phi is None
+        if tabular and fm.is_zero(rule.reward) and rule.loss in (rules.CROSS_ENTROPY, rules.KL) and rule.alpha > 0:
+            return (
+                "KL(pi(s)‖pi_theta(s)) decreases at every visited state, at the rate "
+                "alpha d_q(s) ‖pi(s) − pi_theta(s)‖² (P1), so it comes to rest at the teacher there"
+            )
+        return None
+
+    @cached_property
+    def problem(self) -> eq1.Problem:
+        """The field's numbers as floats, for `dynamics.update`."""
+        mdp, table = self.mdp, self.mdp.teacher
+        teacher = _for_formulas(policy(np.full(mdp.R.shape, 1 / mdp.n_actions) if table is None else table))
+        return build(self, mdp, teacher, float, np.log)
+
+    def exact_problem(self, teacher: Policy, log: Callable[[Array], Array]) -> eq1.Problem:
+        """The same on the MDP's exact rationals, for exact students (`dynamics.update`).
+
+        `teacher` carries the exact table and whatever stands for its logarithms (generators, or rationals); `log`
+        is applied where a formula takes the logarithm of anything else.
+        """
+        return build(self, self.mdp.exact, teacher, Fraction, log)
+
+
+def build(
+    field: Field, world: Any, teacher: Policy, number: Callable[[Any], Any], log: Callable[[Array], Array]
+) -> eq1.Problem:
+    """Assemble the `Problem` of a field in the arithmetic of `world`; `number` maps exact constants into it."""
+    rule, terms = field.effective_rule, split(field.effective_rule)
+    n_states, n_actions = field.mdp.n_states, field.mdp.n_actions
+    zero = number(0)
+    weight = mixture_weight(field.control)
+    share = 0 if weight is None else 1 - weight
+    base: Any = None
+    if weight is None:
+        base = np.full((n_states, n_actions), number(Fraction(1, n_actions)))
+    elif weight != 0:
+        base = number(weight) * teacher.p if weight != 1 else teacher.p
+    teacher_values: Any = np.full(n_states, zero)
+    if rule.needs_teacher_values:
+        teacher_values = evaluation.chain(world, teacher.p).values((teacher.p * world.R).sum(-1))
+    now = number(terms.r) * world.R + number(terms.v_now) * teacher_values[:, None]
+    return eq1.Problem(
+        world=world,
+        teacher=teacher,
+        loss=rule.loss,
+        terms=terms,
+        alpha=number(rule.alpha),
+        base=base,
+        share=int(share) if share in (0, 1) else number(share),
+        fixed_now=now,
+        fixed_next=number(terms.v_next) * teacher_values,
+        teacher_values=teacher_values,
+        own_loss=world.loss,
+        one_step=rule.horizon == "step",
+        rewarded=terms != Split(),
+        gated=fm.uses(rule.loss, fm.teacher_better) or fm.uses(rule.reward, fm.teacher_better),
+        chain=evaluation.chain(world, base) if share == 0 else None,
+        number=number,
+        log=log,
+    )
+
+
+def with_rule(field: Field, rule: Rule | str) -> Field:
+    """The same MDP, control override and student under another rule, with its own weight."""
+    return Field(field.mdp, rule, student=field.student, alpha=1)
+
+
+def _for_formulas(teacher: Policy) -> Policy:
+    """The teacher with log 0 replaced by 0: a rule that is allowed such a teacher multiplies it by t = 0."""
+    return dataclasses.replace(teacher, log_p=np.where(teacher.p > 0, teacher.log_p, 0.0))
+
+
+def _check_teacher(field: Field) -> None:
+    """Raise ValueError unless the rule's needs of a teacher are met."""
+    mdp, rule, weight = field.mdp, field.effective_rule, mixture_weight(field.control)
+    uses_teacher = any(fm.uses(x, fm.t, fm.log_t) for x in (rule.loss, rule.reward))
+    if mdp.teacher is None:
+        if uses_teacher or rule.needs_teacher_values or weight not in (None, 0):
+            raise ValueError(f"rule {rule.id!r} needs a teacher and the MDP has none; give one")
+        return
+    if rule.needs_full_support and (mdp.teacher == 0).any():
+        s, a = np.argwhere(mdp.teacher == 0)[0]
+        raise ValueError(
+            f"teacher[s={s} {mdp.states[s]!r}, a={a} {mdp.actions[a]!r}] is 0; rule {rule.id!r} takes its logarithm, "
+            "so every probability must be positive"
+        )
+    if weight == 1 or rule.needs_teacher_values:
+        endless = endless_states(mdp, mdp.teacher > 0)
+        if len(endless):
+            s = int(endless[0])
+            raise ValueError(
+                f"teacher at s={s} {mdp.states[s]!r} never ends the episode; with discount 1 rule {rule.id!r} under "
+                f"control {field.control!r} needs a teacher that ends"
+            )
+
+
+def _warnings(field: Field) -> tuple[str, ...]:
+    """One line for each thing a reader of the field should know."""
+    found = []
+    if field.uses_own_loss:
+        found.append("the MDP's own state loss takes the place of the cross-entropy H(pi‖pi_theta)")
+    problem = field.problem
+    if problem.share == 0 and field.rule.has_reward and not problem.terms.depends_on_student:
+        at = eq1.evaluate(problem, softmax(np.zeros(field.mdp.R.shape)))
+        pull = at.q * at.Q
+        if field.effective_rule.loss == rules.CROSS_ENTROPY:
+            pull = pull + float(field.alpha) * problem.teacher.p
+        if (pull < 0).any():
+            s, a = np.argwhere(pull < 0)[0]
+            found.append(
+                "with +R under a fixed control the field is a gradient, but not of the return, and its potential is "
+                f"unbounded: the weight of log pi_theta is {at.d[s] * pull[s, a]:.4g} at s={s} "
+                f"{field.mdp.states[s]!r}, a={a} {field.mdp.actions[a]!r}"
+            )
+    return tuple(found)
+
+
+def _fit(student: Student, logits: Array) -> Array:
+    """Parameters whose policy is nearest to softmax(logits): least squares on centred logits."""
+    centred = logits - logits.mean(-1, keepdims=True)
+    if student.phi is None:
+        return np.asarray(centred.reshape(student.shape))
+    phi = student.phi if isinstance(student.phi, np.ndarray) else student.phi.toarray()
+    n_states, n_actions = student.table
+    table = phi.reshape(n_states, n_actions, -1)
+    free = (table - table.mean(1, keepdims=True)).reshape(n_states * n_actions, -1)
+    theta = np.linalg.lstsq(free.astype(float), centred.ravel(), rcond=None)[0]
+    return np.asarray(theta.reshape(student.shape))
+
+
+def _leading(theta: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
+    split_at = theta.ndim - len(shape)
+    if split_at < 0 or theta.shape[split_at:] != shape:
+        raise ValueError(f"theta has shape {theta.shape}; must end in {shape}")
+    return theta.shape[:split_at]
