@@ -1,0 +1,186 @@
+"""Options that several commands share, and how their texts become models, rules and parameters.
+
+Nothing here imports numpy until a command runs, so that `vorticity --help` stays quick.
+Errors are `ValueError`s of one line that name the place, the value and the law.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dynamics.field import Field
+    from dynamics.rules import Rule
+    from mdp.model import MDP
+    from mdp.numbers import Numbers
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TEACHERS = ("uniform", "optimal", "adversarial", "softmax", "epsilon")
+ONE = Fraction(1)
+
+
+def _alpha(_context: click.Context, _parameter: click.Parameter, text: str) -> Fraction:
+    from mdp.numbers import rational
+
+    alpha = rational(text, "--alpha")
+    if alpha < 0:
+        raise ValueError(f"--alpha is {text}; must be at least 0")
+    return alpha
+
+
+def _control(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    from dynamics.rules import mixture_weight
+
+    if text is not None:
+        mixture_weight(text)  # which refuses an unknown control, and a weight outside [0, 1]
+    return text
+
+
+def _seed(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+        raise ValueError(f"--seed is {text!r}; must be a whole number, 0 or more, of at most 20 digits")
+    return int(text)
+
+
+def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several option decorators as one, in the order in which the help shows them."""
+
+    def decorate(f: F) -> F:
+        for decorator in reversed(decorators):
+            f = decorator(f)
+        return f
+
+    return decorate
+
+
+mdp_argument = click.argument("model", metavar="MDP")
+rule_option = click.option(
+    "--rule",
+    metavar="RULE",
+    required=True,
+    help="A rule's id (see `vorticity rules`), or FILE.py:NAME for a Rule of your own.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
+reward_option = click.option(
+    "--reward/--no-reward", default=False, help="Add the task's reward, the paper's +R (default: no)."
+)
+alpha_option = click.option(
+    "--alpha", metavar="W", default="1", callback=_alpha, help="Weight of the distillation terms (default 1)."
+)
+control_option = click.option(
+    "--control",
+    metavar="Q",
+    callback=_control,
+    help="Who acts: teacher, student, uniform or mix:W, W teacher + (1 - W) student (default: the rule's own).",
+)
+teacher_option = click.option(
+    "--teacher",
+    metavar="T",
+    help="uniform, optimal, adversarial, softmax:T, epsilon:E or a FILE: an (S, A) JSON array (default: the MDP's).",
+)
+seed_option = click.option(
+    "--seed", default="0", metavar="N", callback=_seed, help="Seed of the random parameters (default 0)."
+)
+field_options = together(reward_option, alpha_option, control_option, teacher_option)
+
+
+def load_mdp(name: str, teacher: str | None = None) -> MDP:
+    """The zoo's MDP of that name, else the MDP in that file; with another teacher, if one is given."""
+    from mdp import zoo
+
+    if name.partition(":")[0] in zoo.names() or not _is_path(name):
+        model = zoo.load(name)  # which suggests the nearest name
+    else:
+        from mdp import io
+
+        model = io.read(name)
+    return model if teacher is None else with_teacher(model, teacher)
+
+
+def _is_path(text: str) -> bool:
+    path = Path(text)
+    return bool(text) and (path.exists() or bool(path.suffix) or len(path.parts) > 1)
+
+
+def with_teacher(model: MDP, text: str) -> MDP:
+    """`model` with the teacher that `--teacher` asks for: a named one first, else the (S, A) table in a file."""
+    from mdp import solve
+
+    if text.partition(":")[0] in TEACHERS or not _is_path(text):
+        return model.replace(teacher=solve.teacher(model, text))  # which suggests the nearest name
+    shape = (model.n_states, model.n_actions)
+    table = read_table(Path(text), "teacher", shape, "one row a state, one column an action")
+    try:
+        return model.replace(teacher=table.given)
+    except ValueError as error:
+        raise ValueError(f"{text}: {error}") from None
+
+
+def load_rule(text: str) -> Rule:
+    """The rule of the table with that id, or `FILE.py:NAME`, the `Rule` of that name in a Python file of the user's."""
+    from dynamics.rules import Rule, get
+
+    path, colon, name = text.rpartition(":")
+    if not (colon and path.endswith(".py")):
+        return get(text)
+    try:
+        found = runpy.run_path(path).get(name)
+    except OSError as error:
+        raise ValueError(f"rule {text!r}: {path} cannot be read: {error.strerror}") from None
+    except Exception as error:  # whatever the user's own code raises is theirs to read, in one line
+        raise ValueError(f"rule {text!r}: {path} fails: {type(error).__name__}: {error}") from None
+    if not isinstance(found, Rule):
+        raise ValueError(f"rule {text!r}: {name} in {path} is {type(found).__name__}; must be a dynamics.rules.Rule")
+    return found
+
+
+def load_field(
+    model: MDP, rule: str, *, reward: bool = False, alpha: Fraction = ONE, control: str | None = None
+) -> Field:
+    """The field of the rule `rule`, an id or FILE.py:NAME, on `model`."""
+    from dynamics.field import Field
+
+    return Field(model, load_rule(rule), control=control, alpha=alpha, reward=reward)
+
+
+def read_theta(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Parameters from a JSON file: an array of that shape, or {"theta": array}.
+
+    Raises ValueError naming the file, the place and the value; OSError when the file cannot be read.
+    """
+    return read_table(path, "theta", shape, "one row an observation, one column an action").floats
+
+
+def read_table(path: Path, key: str, shape: tuple[int, ...], meaning: str) -> Numbers:
+    """The numbers, as written, in a JSON file that holds an array of that shape or {key: array}."""
+    from mdp.numbers import rationals
+
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON: {error}") from None
+    if isinstance(held, dict):
+        if list(held) != [key]:
+            found = ", ".join(map(repr, held)) or "none"
+            raise ValueError(f'{path}: holds the keys {found}; must be an array or {{"{key}": array}}')
+        held = held[key]
+    if not isinstance(held, list):
+        raise ValueError(f"{path}: {key} is {json.dumps(held)[:60]}; must be an array of shape {shape}: {meaning}")
+    try:
+        numbers = rationals(held, key, len(shape))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if numbers.floats.shape != shape:
+        raise ValueError(f"{path}: {key} has shape {numbers.floats.shape}; must be {shape}: {meaning}")
+    return numbers
