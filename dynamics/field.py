@@ -27,9 +27,6 @@ from mdp.numbers import rational
 from mdp.policy import Array, Policy, policy, softmax
 from mdp.student import Student
 
-# What a Jacobian's entries lose to rounding, relative to the size of what cancels in them.
-ROUNDING = 1e-13
-
 
 class VectorField:
     """What every field can do. Subclasses give `shape`, `__call__` and `jacobian`."""
@@ -52,6 +49,22 @@ class VectorField:
     def asymmetry(self, theta: ArrayLike) -> Array:
         """`‖J − J^T‖ / ‖J‖` in the Frobenius norm, 0 where J = 0 to rounding; shape (...). 0 for a gradient field."""
         return asymmetry(self.jacobian(theta), self.rounding(theta))
+
+    def is_symmetric(self, theta: ArrayLike) -> bool | None:
+        """Whether the Jacobians at theta (any batch) are symmetric as far as floats can tell; None where they cannot.
+
+        True: the asymmetry is within what rounding leaves (`rounding`), and that is below 1e-6. False: it is beyond.
+        """
+        theta = np.asarray(theta)
+        jacobians = self.jacobian(theta).reshape(-1, self.size, self.size)
+        floors = np.broadcast_to(self.rounding(theta), jacobians.shape[0])
+        verdicts = []
+        for jacobian, floor in zip(jacobians, floors, strict=True):
+            size = np.linalg.norm(jacobian)
+            noise = self.size * floor / size if size > 0 else 0.0
+            seen = float(asymmetry(jacobian, floor))
+            verdicts.append(False if seen > noise + 1e-14 else True if noise < 1e-6 else None)
+        return False if False in verdicts else None if None in verdicts else True
 
     def rounding(self, theta: ArrayLike) -> Array | float:
         """The size below which an entry of the Jacobian is rounding; 0 where nothing is known of it."""
@@ -84,7 +97,7 @@ class FunctionField(VectorField):
 
     `function` maps an array of shape `shape` to one of the same shape. The Jacobian is by complex step where the
     function accepts complex input analytically, else by central differences; `vectorised` says that it takes leading
-    batch axes.
+    batch axes, `analytic` which of the two Jacobians to take (None: find out at each call).
     Raises ValueError when the function returns another shape.
 
     >>> rotation = FunctionField(lambda x: np.array([-x[1], x[0]]), (2,))
@@ -95,19 +108,23 @@ class FunctionField(VectorField):
     function: Callable[[Array], ArrayLike]
     shape: tuple[int, ...]
     vectorised: bool = False
+    analytic: bool | None = None
 
     def __call__(self, theta: ArrayLike) -> Array:
         """The function's value at theta, one call per batch entry unless `vectorised`."""
         theta = np.asarray(theta)
         lead = _leading(theta, self.shape)
         if self.vectorised or not lead:
-            return self._checked(self.function(theta), theta.shape)
+            return self._checked(self.function(theta.copy()), theta.shape)
         flat = theta.reshape(-1, *self.shape)
-        return np.stack([self._checked(self.function(one), self.shape) for one in flat]).reshape(theta.shape)
+        return np.stack([self._checked(self.function(one.copy()), self.shape) for one in flat]).reshape(theta.shape)
 
     def jacobian(self, theta: ArrayLike) -> Array:
         """The Jacobian by complex step (exact to rounding), or by central differences (about ten digits)."""
-        return numerical_jacobian(self, theta)
+        if self.analytic:
+            stepped = _complex_step(self, theta)
+            return _differences(self, theta) if stepped is None else stepped
+        return numerical_jacobian(self, theta) if self.analytic is None else _differences(self, theta)
 
     def _checked(self, value: ArrayLike, shape: tuple[int, ...]) -> Array:
         result = np.asarray(value)
@@ -116,7 +133,7 @@ class FunctionField(VectorField):
         return result
 
 
-def numerical_jacobian(field: VectorField, theta: ArrayLike, *, step: float = 1e-30) -> Array:
+def numerical_jacobian(field: VectorField, theta: ArrayLike) -> Array:
     """Jacobian of a field by complex step `Im F(theta + i h e_j) / h`, or by differences where that is not analytic.
 
     Whether the complex step can be trusted is measured: its result must agree with central differences (to their own
@@ -126,29 +143,55 @@ def numerical_jacobian(field: VectorField, theta: ArrayLike, *, step: float = 1e
     >>> float(numerical_jacobian(square, [3.0])[0, 0])
     6.0
     """
-    theta = np.asarray(theta, dtype=float)
+    stepped = _complex_step(field, theta)
+    for h in _STEPS:  # a field that bends within the step needs a shorter one
+        differences = _differences(field, theta, h)
+        if stepped is not None and _agree(stepped, differences):
+            return stepped
+    return _differences(field, theta)
+
+
+def complex_step_holds(field: VectorField, theta: ArrayLike) -> bool:
+    """Whether the field's complex step agrees with its central differences at theta."""
+    stepped = _complex_step(field, theta)
+    return stepped is not None and any(_agree(stepped, _differences(field, theta, h)) for h in _STEPS)
+
+
+def _agree(stepped: Array, differences: Array) -> bool:
+    scale = np.abs(differences).max(initial=0.0)
+    return bool(np.allclose(stepped, differences, rtol=1e-4, atol=1e-6 * scale + 1e-12, equal_nan=True))
+
+
+def _columns(field: VectorField, theta: Array, slope: Callable[[Array], Array]) -> Array:
+    """A Jacobian from its columns, each the slope along one unit step."""
     lead = _leading(theta, field.shape)
     steps = np.eye(field.size).reshape(field.size, *(1,) * len(lead), *field.shape)
-    differences = _extrapolated_differences(field, theta, steps)
-    try:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            columns = np.stack([np.asarray(field(theta + 1j * step * e)).imag / step for e in steps])
-    except (TypeError, ValueError, np.exceptions.ComplexWarning):
-        columns = differences
-    scale = np.abs(differences).max(initial=0.0)
-    if not np.allclose(columns, differences, rtol=1e-4, atol=1e-6 * scale + 1e-12, equal_nan=True):
-        columns = differences
+    columns = np.stack([slope(step) for step in steps])
     return np.moveaxis(columns.reshape(field.size, *lead, field.size), 0, -1)
 
 
-def _extrapolated_differences(field: VectorField, theta: Array, steps: Array) -> Array:
-    """Central differences with two steps, Richardson-extrapolated: error O(h^4)."""
+def _complex_step(field: VectorField, theta: ArrayLike, h: float = 1e-30) -> Array | None:
+    """The Jacobian by complex step; None where the field does not take complex numbers."""
+    theta = np.asarray(theta, dtype=float)
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            return _columns(field, theta, lambda step: np.asarray(field(theta + 1j * h * step)).imag / h)
+    except (TypeError, ValueError, np.exceptions.ComplexWarning):
+        return None
+
+
+_STEPS = (1e-3, 1e-5, 1e-7)
+
+
+def _differences(field: VectorField, theta: ArrayLike, longest: float = 1e-3) -> Array:
+    """The Jacobian by central differences with two steps, Richardson-extrapolated: error O(h^4)."""
+    theta = np.asarray(theta, dtype=float)
 
     def central(h: float) -> Array:
-        return np.stack([(field(theta + h * e) - field(theta - h * e)) / (2 * h) for e in steps])
+        return _columns(field, theta, lambda step: (field(theta + h * step) - field(theta - h * step)) / (2 * h))
 
-    return np.asarray((4 * central(5e-4) - central(1e-3)) / 3)
+    return np.asarray((4 * central(longest / 2) - central(longest)) / 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +245,7 @@ class Field(VectorField):
             raise ValueError(
                 f"the student is for {learner.table} states x actions; the MDP has {(mdp.n_states, mdp.n_actions)}"
             )
-        named = control or row.control
+        named = row.control if control is None else control
         mixture_weight(named)
         for name, value in {
             "mdp": mdp,
@@ -220,24 +263,36 @@ class Field(VectorField):
 
     def __call__(self, theta: ArrayLike) -> Array:
         """F(theta) = Phi^T F_logits, eq. (1), shape (..., *shape); theta may be complex."""
-        return self.student.pull_back(eq1.update(self.problem, self.student.policy(np.asarray(theta))))
+        return self.student.pull_back(eq1.update(self.problem, self.policy(theta)))
 
     def jacobian(self, theta: ArrayLike) -> Array:
         """`∂F_i/∂theta_j` in closed form, theta flattened, shape (..., n, n). The gate's jump is left out."""
-        return self.student.pull_back_jacobian(eq1.jacobian(self.problem, self.student.policy(np.asarray(theta))))
+        return self.student.pull_back_jacobian(eq1.jacobian(self.problem, self.policy(theta)))
 
     def rounding(self, theta: ArrayLike) -> Array | float:
-        """`1e-13 · max d · (max |Q| + alpha max |∂l|)`: what cancels in the Jacobian has this size."""
-        at = eq1.evaluate(self.problem, self.student.policy(np.asarray(theta)))
-        scale = np.zeros(at.d.shape[:-1]) if at.Q is None else np.abs(at.Q).max((-2, -1))
+        """`32 eps · L · max d · (max |Q| + alpha max |∂l|)`, L the longest expected episode: what rounding leaves.
+
+        Values are sums of about L terms that cancel in the field, so an entry of it or of its Jacobian below this says
+        nothing.
+        """
+        at = eq1.evaluate(self.problem, self.policy(theta), visits_suffice=False)
+        slopes, values = self._scales(at)
+        longest = 1.0 if at.chain is None else np.abs(at.chain.values(np.ones(at.d.shape[-1]))).max(-1)
+        return np.asarray(32 * np.finfo(float).eps * longest * np.abs(at.d).max(-1) * (values + slopes))
+
+    def _scales(self, at: eq1.Point) -> tuple[Array, Array]:
+        """alpha max |∂l| and max |Q|: the sizes of what makes up the field, per batch entry."""
+        slopes = values = np.zeros(at.d.shape[:-1])
         if not fm.is_zero(self.problem.loss):
             slope = self.problem.loss.gradient.function(at.values)
-            scale = scale + float(self.alpha) * np.abs(slope).max((-2, -1))
-        return np.asarray(ROUNDING * np.abs(at.d).max(-1) * scale)
+            slopes = float(self.alpha) * np.abs(slope).max((-2, -1))
+        if at.Q is not None:
+            values = np.abs(at.Q).max((-2, -1))
+        return slopes, values
 
     def policy(self, theta: ArrayLike) -> Policy:
-        """The student's policy at theta, shape (..., S, A)."""
-        return self.student.policy(np.asarray(theta))
+        """The student's policy at theta, shape (..., S, A). Raises ValueError unless theta is numbers, all finite."""
+        return self.student.policy(_numbers(theta))
 
     def potential(self, theta: ArrayLike) -> Array | None:
         """A function whose gradient is the field, shape (...), or None where none is known to exist.
@@ -249,7 +304,7 @@ class Field(VectorField):
         kind = control_kind(self.rule, self.control)
         if structural_potential(self.effective_rule, self.control) is None:
             return None
-        student = self.student.policy(np.asarray(theta))
+        student = self.policy(theta)
         at = eq1.evaluate(self.problem, student)
         if kind == "student":
             if at.W is None:
@@ -275,10 +330,10 @@ class Field(VectorField):
         return self.effective_rule != self.rule
 
     def teacher_residual(self) -> float | None:
-        """Largest |F| with the student at the teacher, over the size of what cancels there (see `rounding`).
+        """Largest |F| with the student at the teacher, over `max d · (alpha max |∂l| + max spread of Q)`.
 
         0 (below 1e-9, say) means the teacher is a rest point. None where no parameters give the teacher's policy: it
-        lacks full support, or the shared rows cannot represent it.
+        lacks full support, or the shared rows cannot represent it; or where rounding hides the answer.
         """
         table = self.mdp.teacher
         if table is None or (table <= 0).any():
@@ -288,8 +343,15 @@ class Field(VectorField):
         gap = np.abs(self.policy(theta).p - table).max()
         if gap >= 1e-9:
             return None
-        size = float(self.rounding(theta)) / ROUNDING
-        return float(np.abs(self(theta)).max()) / size if size > 0 else 0.0
+        at = eq1.evaluate(self.problem, self.policy(theta))
+        slopes, _ = self._scales(at)
+        spread = np.zeros(()) if at.Q is None else np.ptp(at.Q, axis=-1).max()
+        size = float(np.abs(at.d).max() * (slopes + spread))
+        if size == 0:
+            return 0.0
+        if float(self.rounding(theta)) > 1e-8 * size:
+            return None
+        return float(np.abs(self(theta)).max()) / size
 
     def lyapunov(self) -> str | None:
         """A known function that decreases along the flow, in words, or None (theory P1).
@@ -301,9 +363,11 @@ class Field(VectorField):
         rule = self.effective_rule
         tabular = self.student.phi is None
         if tabular and fm.is_zero(rule.reward) and rule.loss in (rules.CROSS_ENTROPY, rules.KL) and rule.alpha > 0:
+            pure = self.mdp.teacher is not None and bool((self.mdp.teacher == 0).any())
+            end = "its policy comes to the teacher's there while logits run off" if pure else "it comes to rest there"
             return (
                 "KL(pi(s)‖pi_theta(s)) decreases at every visited state, at the rate "
-                "alpha d_q(s) ‖pi(s) − pi_theta(s)‖² (P1), so it comes to rest at the teacher there"
+                f"alpha d_q(s) ‖pi(s) − pi_theta(s)‖² (P1), so {end}"
             )
         return None
 
@@ -344,7 +408,7 @@ def build(
     return eq1.Problem(
         world=world,
         teacher=teacher,
-        loss=rule.loss,
+        loss=fm.ZERO if fm.is_zero(rule.loss.gradient) else rule.loss,
         terms=terms,
         alpha=number(rule.alpha),
         base=base,
@@ -362,11 +426,6 @@ def build(
     )
 
 
-def with_rule(field: Field, rule: Rule | str) -> Field:
-    """The same MDP, control override and student under another rule, with its own weight."""
-    return Field(field.mdp, rule, student=field.student, alpha=1)
-
-
 def _for_formulas(teacher: Policy) -> Policy:
     """The teacher with log 0 replaced by 0: a rule that is allowed such a teacher multiplies it by t = 0."""
     return dataclasses.replace(teacher, log_p=np.where(teacher.p > 0, teacher.log_p, 0.0))
@@ -375,6 +434,8 @@ def _for_formulas(teacher: Policy) -> Policy:
 def _check_teacher(field: Field) -> None:
     """Raise ValueError unless the rule's needs of a teacher are met."""
     mdp, rule, weight = field.mdp, field.effective_rule, mixture_weight(field.control)
+    if mdp.loss is None and any(fm.uses(x, fm.c) for x in (rule.loss, rule.reward)):
+        raise ValueError(f"rule {rule.id!r} uses c, the MDP's own loss coefficients, and the MDP has no own loss")
     uses_teacher = any(fm.uses(x, fm.t, fm.log_t) for x in (rule.loss, rule.reward))
     if mdp.teacher is None:
         if uses_teacher or rule.needs_teacher_values or weight not in (None, 0):
@@ -402,7 +463,7 @@ def _warnings(field: Field) -> tuple[str, ...]:
     if field.uses_own_loss:
         found.append("the MDP's own state loss takes the place of the cross-entropy H(pi‖pi_theta)")
     problem = field.problem
-    if problem.share == 0 and field.rule.has_reward and not problem.terms.depends_on_student:
+    if problem.share == 0 and problem.rewarded and not problem.terms.depends_on_student:
         at = eq1.evaluate(problem, softmax(np.zeros(field.mdp.R.shape)))
         pull = at.q * at.Q
         if field.effective_rule.loss == rules.CROSS_ENTROPY:
@@ -410,11 +471,25 @@ def _warnings(field: Field) -> tuple[str, ...]:
         if (pull < 0).any():
             s, a = np.argwhere(pull < 0)[0]
             found.append(
-                "with +R under a fixed control the field is a gradient, but not of the return, and its potential is "
+                "with a reward under a fixed control the field is a gradient, but not of the return, and its potential is "
                 f"unbounded: the weight of log pi_theta is {at.d[s] * pull[s, a]:.4g} at s={s} "
                 f"{field.mdp.states[s]!r}, a={a} {field.mdp.actions[a]!r}"
             )
     return tuple(found)
+
+
+def _numbers(theta: ArrayLike) -> Array:
+    """theta in double precision, real or complex; raises ValueError for anything that is not finite numbers."""
+    array = np.asarray(theta)
+    if array.dtype not in (np.float64, np.complex128):
+        try:
+            array = array.astype(complex if array.dtype.kind == "c" else float)
+        except (TypeError, ValueError):
+            raise ValueError(f"theta has entries of type {array.dtype}; must be numbers") from None
+    if not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"theta{list(place)} is {array[place]}; must be finite")
+    return array
 
 
 def _fit(student: Student, logits: Array) -> Array:

@@ -40,7 +40,7 @@ class Formula:
     alike; `identical` decides equality as polynomials.
 
     >>> str(-total(t * log_p))
-    '-sum(t*log_p)'
+    '-total(t*log_p)'
     """
 
     op: str
@@ -100,6 +100,8 @@ class Formula:
     def function(self) -> Callable[[Values], Array]:
         """The formula as a Python function of `Values`: one numpy expression, compiled once (see `evaluate`)."""
         source = f"lambda at: {_python(self)}"
+        if not any(part.op == "symbol" for part in parts(self)):  # a number still has one value per state and action
+            source += " + 0 * at.student.p"
         compiled: Callable[[Values], Array] = eval(source, {"total": _total, "Fraction": Fraction})
         return compiled
 
@@ -417,7 +419,7 @@ class _Style:
     times: str
 
 
-_PLAIN = _Style({}, {"total": ("sum(", ")"), "log": ("log(", ")"), "after": ("next(", ")")}, ("(", ")"), "*")
+_PLAIN = _Style({}, {"total": ("total(", ")"), "log": ("log(", ")"), "after": ("after(", ")")}, ("(", ")"), "*")
 _LATEX = _Style(
     {
         "p": r"\pi_\theta",

@@ -138,7 +138,10 @@ class Rule:
 
         Computed: set t = 0 in the formulas; whatever still holds log t diverges there.
         """
-        return any(uses(substitute(x, t, ZERO), log_t) for x in (self.loss, self.reward))
+        try:
+            return any(uses(substitute(x, t, ZERO), log_t) for x in (self.loss, self.reward))
+        except ValueError:  # it divides by t
+            return True
 
     @property
     def needs_teacher_values(self) -> bool:
@@ -194,12 +197,15 @@ def split(rule: Rule) -> Split:
     Fraction(-1, 1)
     """
     found: dict[str, Any] = {"now": ZERO, "state": ZERO, "action": ZERO}
+    weighs = bool(rule.alpha)  # with weight 0 only the environment's terms are left
     for factor, term in _terms(rule.reward):
         if term.op == "after":
             for inner_factor, inner in _terms(term.args[0]):
                 _sort_term(rule, found, factor * inner_factor, inner, next_step=True)
         else:
             _sort_term(rule, found, factor, term, next_step=False)
+    if not weighs:
+        found |= {"now": ZERO, "state": ZERO, "action": ZERO}
     return Split(**found)
 
 
@@ -245,7 +251,7 @@ def control_kind(rule: Rule, control: str | None = None) -> str:
     >>> control_kind(TABLE["er"], "mix:1")
     'fixed'
     """
-    weight = mixture_weight(control or rule.control)
+    weight = mixture_weight(rule.control if control is None else control)
     if weight is None or weight == 1:
         return "fixed"
     return "student" if weight == 0 else "mixed"
@@ -253,6 +259,8 @@ def control_kind(rule: Rule, control: str | None = None) -> str:
 
 def mixture_weight(control: str) -> Fraction | None:
     """The teacher's weight W in a control policy W pi + (1 − W) pi_theta; None for "uniform"."""
+    if not isinstance(control, str):
+        raise ValueError(f"control is {control!r}; must be text: teacher, student, uniform or mix:W")
     named = {"teacher": Fraction(1), "student": Fraction(0), "uniform": None}
     if control in named:
         return named[control]
@@ -284,22 +292,34 @@ def structural_potential(rule: Rule, control: str | None = None) -> str | None:
     values Q are constants, and F is the gradient of Σ_s d(s) (Σ_a q Q log pi_theta − l).
 
     >>> structural_potential(TABLE["n-distill"])
-    'E_q Σ_t [sum(t*log_p)](s_t, a_t), q = pi_theta'
+    'E_q Σ_t [total(t*log_p)](s_t, a_t), q = pi_theta'
     >>> structural_potential(TABLE["on-policy"]) is None
     True
     """
     kind, terms = control_kind(rule, control), split(rule)
-    if kind == "fixed" and not terms.depends_on_student and not uses(rule.loss, teacher_better):
-        score = "" if is_zero(rule.reward) else "sum(q*Q*log_p)"
-        loss = "" if is_zero(rule.loss) else str(-rule.loss)
-        join = " + " if score and loss and not loss.startswith("-") else " " if score and loss else ""
-        return f"Σ_s d_q(s) [{score}{join}{loss}](s), q fixed"
-    if kind != "student" or rule.horizon != "episode" or terms.v_student_now or uses(rule.loss, teacher_better):
+    loss = rule.loss if rule.alpha else ZERO
+    if uses(loss, teacher_better) or uses(rule.reward, teacher_better):
+        return None  # the gate jumps: a gradient on each side of it is none across it
+    if kind == "fixed" and not terms.depends_on_student:
+        inside = _joined("" if is_zero(rule.reward) else "total(q*Q*log_p)", _weighted(rule.alpha, -loss))
+        return f"Σ_s d_q(s) [{inside}](s), q fixed, Q the action values of the rule's reward"
+    if kind != "student" or rule.horizon != "episode" or terms.v_student_now or not _bracket_vanishes(loss, terms):
         return None
-    if not _bracket_vanishes(rule.loss, terms):
-        return None
-    inside = terms.now + terms.state + terms.action + terms.r * r + (terms.v_now + terms.v_next) * v
-    return f"E_q Σ_t [{inside}](s_t, a_t), q = pi_theta"
+    environment = terms.r * r + (terms.v_now + terms.v_next) * v
+    distilled = _weighted(rule.alpha, terms.now + terms.state + terms.action)
+    return f"E_q Σ_t [{_joined(distilled, '' if is_zero(environment) else str(environment))}](s_t, a_t), q = pi_theta"
+
+
+def _weighted(alpha: Fraction, x: Formula) -> str:
+    """alpha · x as text, "" for 0."""
+    return "" if is_zero(x) else str(x) if alpha == 1 else f"{alpha}*({x})"
+
+
+def _joined(left: str, right: str) -> str:
+    """left + right as text."""
+    if not (left and right):
+        return left or right or "0"
+    return f"{left} - {right[1:]}" if right.startswith("-") else f"{left} + {right}"
 
 
 def _bracket_vanishes(loss: Formula, terms: Split) -> bool:

@@ -32,6 +32,8 @@ class World(Protocol):
     @property
     def initial(self) -> Any: ...
     @property
+    def ending(self) -> Any: ...
+    @property
     def discount(self) -> Any: ...
 
 
@@ -70,8 +72,9 @@ class Chain:
     def _solve(self, rhs: Array, *, transposed: bool) -> Array:
         shape = np.broadcast_shapes(self.shape, np.shape(rhs))
         rows = np.broadcast_to(rhs, shape).reshape(-1, shape[-1])
-        solved = [solver(row, transposed) for solver, row in zip(self.factors, rows, strict=True)]
-        return np.stack(solved).reshape(shape)
+        solvers = self.factors if len(self.factors) == len(rows) else self.factors * len(rows)  # one chain, many rhs
+        solved = [solver(row, transposed) for solver, row in zip(solvers, rows, strict=True)]
+        return np.array(solved).reshape(shape)
 
 
 def chain(world: World, q: Array) -> Chain:
@@ -105,10 +108,17 @@ _ENDLESS = "I - g P_q is singular: from some state the policy never ends; with d
 
 
 def chain_matrix(world: World, q: Array) -> Array:
-    """I − g P_q for a dense P, shape (..., S, S)."""
+    """I − g P_q for a dense P, shape (..., S, S), with rows of q that sum to 1."""
     moves = ((world.discount * q)[..., None, :] @ world.P)[..., 0, :]
-    eye = np.eye(moves.shape[-1], dtype=object if moves.dtype == object else None)
-    return np.asarray(np.subtract(eye, moves, out=moves))
+    # 1 − g P_q[s, s] as what leaves s: the chance that the episode ends plus what goes elsewhere. Nothing cancels, so
+    # that a policy that stays almost for ever keeps its digits.
+    diagonal = np.arange(moves.shape[-1])
+    moves[..., diagonal, diagonal] = 0
+    ends = (1 - world.discount) + world.discount * world.ending
+    leaves = np.einsum("...t->...", moves) + np.einsum("...sa,...sa->...s", q, ends)
+    matrix = np.negative(moves, out=moves)
+    matrix[..., diagonal, diagonal] = leaves
+    return np.asarray(matrix)
 
 
 def visits_only(world: World, q: Array) -> Array:
@@ -136,9 +146,9 @@ def backup(world: World, values: Array) -> Array:
     size = values.shape[-1]
     if sp.issparse(world.P):
         flat = values.reshape(-1, size)
-        expected = np.asarray((world.P @ flat.T).T).reshape(*values.shape, -1)
+        expected = np.asarray((world.P @ flat.T).T).reshape(*values.shape, np.shape(world.R)[-1])
     else:
-        expected = (values @ world.P.reshape(-1, size).T).reshape(*values.shape, -1)
+        expected = (values @ world.P.reshape(-1, size).T).reshape(*values.shape, np.shape(world.R)[-1])
     return np.asarray(world.discount * expected)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,9 @@ class Student:
     """A softmax student with `logits[s, a] = Σ_k Phi[s*A + a, k] theta[k]`.
 
     `phi` is an (S·A, n) matrix, dense, or scipy-sparse where that is smaller, or None for the identity; `shape` is the
-    shape of one parameter array theta (n = its size) and `table` the (S, A) shape of one policy. Theta may carry
-    leading batch axes and be complex; with a dense (or identity) Phi it may hold exact numbers.
+    shape of one parameter array theta (n = its size) and `table` the (S, A) shape of one policy; `observation`
+    (S,) says which row of logits a state uses, where parameters are rows of logits (O, A), and is None elsewhere.
+    Theta may carry leading batch axes and be complex; with a dense (or identity) Phi it may hold exact numbers.
     Theory: policies of the paper, section 2, with linear logits; rows shared between states are aliasing.
 
     >>> tabular(2, 3).logits(np.arange(6.0).reshape(2, 3))[1]
@@ -28,6 +30,7 @@ class Student:
     phi: Array | sp.csr_array | None
     shape: tuple[int, ...]
     table: tuple[int, int]
+    observation: Array | None = None
 
     @property
     def size(self) -> int:
@@ -43,7 +46,7 @@ class Student:
         lead = self._leading(theta.shape)
         if self.phi is None:
             return theta.reshape(lead + self.table)
-        flat = theta.reshape(-1, self.size)
+        flat = theta.reshape(math.prod(lead), self.size)
         return np.asarray((self.phi @ flat.T).T).reshape(lead + self.table)
 
     def policy(self, theta: Array) -> Policy:
@@ -58,7 +61,7 @@ class Student:
         lead = update.shape[:-2]
         if self.phi is None:
             return update.reshape(lead + self.shape)
-        flat = update.reshape(-1, self.table[0] * self.table[1])
+        flat = update.reshape(math.prod(lead), math.prod(self.table))
         return np.asarray((self.phi.T @ flat.T).T).reshape(lead + self.shape)
 
     def pull_back_jacobian(self, jacobian: Array) -> Array:
@@ -85,7 +88,7 @@ def tabular(n_states: int, n_actions: int) -> Student:
     >>> tabular(2, 2).phi is None
     True
     """
-    return Student(None, (n_states, n_actions), (n_states, n_actions))
+    return Student(None, (n_states, n_actions), (n_states, n_actions), np.arange(n_states))
 
 
 def observed(observation: ArrayLike, n_actions: int) -> Student:
@@ -103,7 +106,7 @@ def observed(observation: ArrayLike, n_actions: int) -> Student:
     if np.array_equal(labels, np.arange(len(labels))):
         return tabular(len(labels), n_actions)
     phi = sp.kron(_one_hot(labels, n_observations), sp.eye_array(n_actions), format="csr")
-    return Student(_dense_if_small(phi), (n_observations, n_actions), (len(labels), n_actions))
+    return Student(_dense_if_small(phi), (n_observations, n_actions), (len(labels), n_actions), labels.copy())
 
 
 def sigmoid(observation: ArrayLike) -> Student:

@@ -101,9 +101,9 @@ def _with_lyapunov(field: Field, reason: str) -> str:
 def _obstacle(field: Field) -> str | None:
     """Why no exact witness can be computed for this field, or None."""
     n_logits = field.mdp.n_states * field.mdp.n_actions
-    if n_logits > LARGEST_EXACT or field.mdp.is_sparse:
-        return f"{n_logits} logits are too many for an exact Jacobian (at most {LARGEST_EXACT}, dense)"
-    if len(field.shape) != 2:
+    if n_logits > LARGEST_EXACT:
+        return f"{n_logits} logits are too many for an exact Jacobian (at most {LARGEST_EXACT})"
+    if field.student.observation is None:
         return "a witness is a table of probabilities, which general features do not have"
     terms = split(field.effective_rule)
     slope = field.effective_rule.loss.gradient
@@ -145,22 +145,26 @@ def _search(field: Field, seed: int) -> dict[str, Any] | None:
 def exact_curl(field: Field, table: Array) -> Array:
     """`∂F_i/∂theta_j − ∂F_j/∂theta_i` at the policy `table` (O, A) of `Fraction`s, exactly, shape (n, n).
 
-    For tabular and observed students and rules whose field holds no logarithms.
+    For tabular and observed students and rules whose field holds no logarithms. Raises ValueError for others.
 
     >>> from mdp import zoo
     >>> half = np.array([[Fraction(1, 2)] * 2] * 2, dtype=object)
     >>> exact_curl(Field(zoo.load("swirl"), "on-policy"), half)[0, 2] != 0
     True
     """
-    mdp = field.mdp
-    student = table[mdp.observation]
+    mdp, observation = field.mdp, field.student.observation
+    if observation is None:
+        raise ValueError(
+            "the student's parameters are not rows of logits, so a table of probabilities is no point of it"
+        )
+    student = table[observation]
     teacher = mdp.exact.teacher if mdp.exact.teacher is not None else np.full_like(student, Fraction(1, mdp.n_actions))
     nothing = np.full_like(student, None)
     problem = field.exact_problem(Policy(teacher, nothing), log=_no_logarithm)
     in_logits = update.jacobian(problem, Policy(student, nothing))
     # Rows that share an observation add up: sum the blocks of the logits' Jacobian over states, exactly.
     n_states, n_actions = student.shape
-    index = (mdp.observation[:, None] * n_actions + np.arange(n_actions)).ravel()
+    index = (observation[:, None] * n_actions + np.arange(n_actions)).ravel()
     jacobian = np.full((field.size, field.size), Fraction(0), dtype=object)
     for row in range(n_states * n_actions):
         np.add.at(jacobian[index[row]], index, in_logits[row])

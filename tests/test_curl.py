@@ -88,3 +88,42 @@ def test_no_gradient_is_not_said_to_cycle() -> None:
     reason = decide(Field(zoo.load("swirl"), "on-policy")).reason
     assert "does not mean that it cycles" in reason and "KL(pi(s)‖pi_theta(s)) decreases" in reason
     assert "decreases" not in decide(Field(zoo.load("swirl"), "on-policy", reward=True)).reason
+
+
+def test_potential_text_holds_alpha() -> None:
+    assert decide(Field(zoo.load("swirl"), "n-distill", reward=True, alpha="1/2")).potential == (
+        "E_q Σ_t [1/2*(total(t*log_p)) + r](s_t, a_t), q = pi_theta"
+    )
+    assert "1/2*(" in (decide(Field(zoo.load("swirl"), "teacher", alpha="1/2")).potential or "")
+    assert decide(Field(zoo.load("swirl"), "on-policy", reward=True, alpha=0)).verdict == "gradient"
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 1], [1, 0, 1], [0, 0, 1]])
+def test_the_students_own_observations_are_asked(labels: list[int]) -> None:
+    """A field with a student of its own: the witness is about that student, not about the MDP's observations."""
+    field = Field(zoo.load("aliased-cycle"), "on-policy", reward=True, student=student.observed(labels, 2))
+    verdict = decide(field)
+    assert verdict.verdict == "not-gradient" and verdict.witness is not None
+    check_witness(field, verdict.witness)
+
+
+def test_a_gate_in_the_reward_is_no_gradient() -> None:
+    from dynamics.formula import log_t, teacher_better
+    from dynamics.rules import Rule
+
+    gated = Rule("gated", "", "student", reward=teacher_better * log_t)
+    assert decide(Field(zoo.load("swirl"), gated)).verdict != "gradient"
+
+
+def test_deterministic_teachers_are_not_said_to_be_reached_in_logits() -> None:
+    mdp = zoo.load("swirl").replace(teacher=[[0, 1], [1, 0]])
+    assert "logits run off" in decide(Field(mdp, "on-policy")).reason
+
+
+def test_sparse_models_get_witnesses_too() -> None:
+    import scipy.sparse as sp
+
+    dense = zoo.load("swirl")
+    sparse = dense.replace(P=sp.csr_array(dense.P.reshape(4, 2)))
+    one, two = (decide(Field(mdp, "on-policy")) for mdp in (dense, sparse))
+    assert one.witness is not None and two.verdict == "not-gradient"

@@ -299,3 +299,84 @@ def test_warning_where_teacher_with_reward_is_unbounded() -> None:
     assert any("unbounded" in line for line in Field(mdp, "teacher", reward=True, alpha="1/100").warnings)
     paid = mdp.replace(R=[[1, 1], [1, 1]])
     assert not any("unbounded" in line for line in Field(paid, "teacher", reward=True).warnings)
+
+
+def test_large_and_sparse_fields_take_batches() -> None:
+    for name in ("corridor:65", "corridor:130"):
+        for control in ("teacher", "uniform", "student"):
+            field = Field(zoo.load(name), "n-distill", control=control, reward=True)
+            theta = np.random.default_rng(0).normal(size=(3, *field.shape))
+            np.testing.assert_allclose(field(theta)[1], field(theta[1]), rtol=1e-9, atol=1e-12)
+            assert field(theta[:0]).shape == (0, *field.shape)
+
+
+def test_staying_almost_for_ever_keeps_its_digits() -> None:
+    """One state, stay or end: d = 1/(1 − p) = 1 + e^x exactly, however small the chance to end."""
+    mdp = MDP([[[1], [0]]], [[0, 0]], [1], teacher=[["1/2", "1/2"]])
+    field = Field(mdp, "on-policy")
+    for x in (1.0, 15.0, 30.0):
+        d = 1 + np.exp(x)
+        p = 1 / (1 + np.exp(-x))
+        np.testing.assert_allclose(field([[x, 0.0]])[0, 0], d * (0.5 - p), rtol=1e-12)
+
+
+def test_inputs_of_the_field() -> None:
+    field = Field(zoo.load("swirl"), "reverse-kl", reward=True)
+    theta = [[0.5, -1.0], [0.25, 0.0]]
+    for dtype in (np.float16, np.float32, np.longdouble, object):
+        np.testing.assert_array_equal(field(np.array(theta, dtype=dtype)), field(theta))
+    np.testing.assert_array_equal(field(np.ones((2, 2), dtype=bool)), field(np.ones((2, 2))))
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match=r"theta\[1, 0\] is"):
+            field([[0, 0], [bad, 0]])
+    with pytest.raises(ValueError, match="must be numbers"):
+        field(np.array([["a", "b"], ["c", "d"]]))
+    for control in (3, ""):
+        with pytest.raises(ValueError, match="control"):
+            Field(zoo.load("swirl"), "er", control=control)  # type: ignore[arg-type]
+
+
+def test_rules_at_the_edge() -> None:
+    """A constant loss, c without an own loss, and division by t."""
+    from dynamics.formula import c, formula
+
+    mdp = random.episodic(0, 3, 2)
+    theta = np.random.default_rng(0).normal(size=(3, 2))
+    constant = Rule("constant", "", "student", loss=formula(1), reward=formula(2))
+    np.testing.assert_allclose(
+        Field(mdp, constant).jacobian(theta), numerical_jacobian(Field(mdp, constant), theta), atol=1e-12
+    )
+    with pytest.raises(ValueError, match="own loss coefficients"):
+        Field(mdp, Rule("own", "", "student", loss=total(c * p)))
+    chi = Rule("chi", "", "student", loss=total((p - t) ** 2 / t))
+    assert chi.needs_full_support
+    np.testing.assert_allclose(Field(mdp, chi).jacobian(theta), numerical_jacobian(Field(mdp, chi), theta), atol=1e-11)
+    with pytest.raises(ValueError, match="is 0; rule 'chi'"):
+        Field(mdp.replace(teacher=[[1, 0]] * 3), chi)
+
+
+def test_symmetry_is_left_open_where_floats_cannot_tell() -> None:
+    swirl = zoo.load("swirl")
+    theta = np.random.default_rng(0).normal(size=(4, 2, 2))
+    assert Field(swirl, "n-distill", reward=True).is_symmetric(theta) is True
+    assert Field(swirl, "on-policy", reward=True).is_symmetric(theta) is False
+    for discount in ("0.99999", "0.9999999"):
+        near = swirl.replace(discount=discount)
+        assert Field(near, "eer", reward=True).is_symmetric(theta) is not False
+        assert Field(near, "teacher-v").is_symmetric(theta) is not False
+    shifted = swirl.replace(R=swirl.R + 1e8)
+    assert Field(shifted, "reward").teacher_residual() is None
+    assert Field(swirl, "on-policy", reward=True, alpha=1e-9).is_symmetric(theta) is False
+
+
+def test_a_callable_that_bends_quickly_or_changes_its_argument() -> None:
+    quick = FunctionField(lambda x: np.array([np.sin(1e4 * x[0]), x[1]]), (2,))
+    assert quick.jacobian([1.0, 0.0])[0, 0] == pytest.approx(1e4 * np.cos(1e4), rel=1e-12)
+
+    def careless(x: np.ndarray) -> np.ndarray:
+        x *= 2
+        return x
+
+    start = np.array([1.0, 2.0])
+    FunctionField(careless, (2,))(start)
+    np.testing.assert_array_equal(start, [1.0, 2.0])

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import runpy
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -132,17 +134,28 @@ def load_rule(text: str) -> Rule:
     from dynamics.rules import Rule, get
 
     path, colon, name = text.rpartition(":")
+    if text.endswith(".py"):
+        raise ValueError(f"rule {text!r} names a file; write {text}:NAME for the Rule called NAME in it")
     if not (colon and path.endswith(".py")):
         return get(text)
     try:
-        found = runpy.run_path(path).get(name)
+        # What the file prints is not the command's answer; what it imports may lie beside it.
+        with redirect_stdout(sys.stderr):
+            sys.path.insert(0, str(Path(path).resolve().parent))
+            try:
+                held = runpy.run_path(path)
+            finally:
+                sys.path.pop(0)
     except OSError as error:
         raise ValueError(f"rule {text!r}: {path} cannot be read: {error.strerror}") from None
-    except Exception as error:  # whatever the user's own code raises is theirs to read, in one line
+    except (Exception, SystemExit) as error:  # whatever the user's own code raises is theirs to read, in one line
         raise ValueError(f"rule {text!r}: {path} fails: {type(error).__name__}: {error}") from None
-    if not isinstance(found, Rule):
-        raise ValueError(f"rule {text!r}: {name} in {path} is {type(found).__name__}; must be a dynamics.rules.Rule")
-    return found
+    rules = {key: value for key, value in held.items() if isinstance(value, Rule)}
+    if name not in rules:
+        from mdp.reading import nearest
+
+        raise ValueError(f"rule {text!r}: {nearest(name, rules)} (rules in {path}: {', '.join(rules) or 'none'})")
+    return rules[name]
 
 
 def load_field(
@@ -152,6 +165,41 @@ def load_field(
     from dynamics.field import Field
 
     return Field(model, load_rule(rule), control=control, alpha=alpha, reward=reward)
+
+
+theta0_option = click.option(
+    "--theta0",
+    metavar="FILE|random|zero",
+    default="zero",
+    help="Where to start: a file as for `field --at`, random (normal, see --seed) or zero (default).",
+)
+
+
+def start(text: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float64]:
+    """The start that `--theta0` asks for."""
+    import numpy as np
+
+    if text == "zero":
+        return np.zeros(shape)
+    if text == "random":
+        return np.random.default_rng(seed).standard_normal(shape)
+    if not _is_path(text):
+        from mdp.reading import nearest
+
+        raise ValueError(f"--theta0: {nearest(text, ['random', 'zero'])}, or a file")
+    return read_theta(Path(text), shape)
+
+
+def positive(_context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """A number above 0, or None where the option was not given."""
+    if text is None:
+        return None
+    from mdp.numbers import rational
+
+    number = rational(text, f"--{parameter.name}")
+    if number <= 0:
+        raise ValueError(f"--{parameter.name} is {text}; must be above 0")
+    return float(number)
 
 
 def read_theta(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -171,7 +219,7 @@ def read_table(path: Path, key: str, shape: tuple[int, ...], meaning: str) -> Nu
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON: {error}") from None
     if isinstance(held, dict):
-        if list(held) != [key]:
+        if key not in held:  # an answer of --json holds other keys beside it
             found = ", ".join(map(repr, held)) or "none"
             raise ValueError(f'{path}: holds the keys {found}; must be an array or {{"{key}": array}}')
         held = held[key]
