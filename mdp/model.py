@@ -232,6 +232,12 @@ class MDP:
         label = f"{self.name!r}: " if self.name else ""
         return f"MDP({label}{sizes}, discount {self._discount}{', sparse' * self.is_sparse})"
 
+    def _repr_html_(self) -> str:
+        """The model as a graph, for notebooks; see `mdp.picture`."""
+        from mdp.picture import mdp_html
+
+        return mdp_html(self)
+
 
 def _rebuilt(given: dict[str, Any]) -> MDP:
     return MDP(**given)

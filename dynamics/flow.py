@@ -1,0 +1,302 @@
+"""Motion: the flow of a field, the discrete iteration, and ensembles of many starts at once.
+
+The ODE is dtheta/dt = F(theta), in "the time of F"; the iteration is theta_{k+1} = theta_k + eta F(theta_k). scipy's
+DOP853 (the engine of `solve_ivp`) is stepped here one step at a time, so that a long run can show progress, end early,
+and give back what it has when it is interrupted.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import DOP853
+
+from dynamics.field import VectorField
+from mdp.policy import Array
+
+Progress = Callable[[float], None]  # called with the share of the run that is done
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Times `t` (n,) and parameters `theta` (n, *shape), or (n, members, *shape) from an ensemble.
+
+    `kind` is "ode" (t in the time of F) or "discrete" (t counts steps of size `step`). `complete` is False when the
+    run ended before its time, and `note` says why.
+    """
+
+    t: Array
+    theta: Array
+    kind: str = "ode"
+    step: float | None = None
+    complete: bool = True
+    note: str = ""
+
+    def save(self, path: str | Path) -> None:
+        """Write as NPZ, CSV (one row a time, one column a parameter) or JSON, by the file's suffix.
+
+        Floats are written so that `load` reads the same bits. Raises ValueError for another suffix, OSError when the
+        place cannot be written.
+        """
+        path = Path(path)
+        facts = {"kind": self.kind, "step": self.step, "complete": self.complete, "note": self.note}
+        if path.suffix == ".npz":
+            with path.open("wb") as file:
+                np.savez_compressed(file, t=self.t, theta=self.theta, facts=json.dumps(facts))
+        elif path.suffix == ".json":
+            path.write_text(json.dumps({**facts, "t": self.t.tolist(), "theta": self.theta.tolist()}))
+        elif path.suffix == ".csv":
+            shape = self.theta.shape[1:]
+            names = ["t", *("theta" + "".join(f"[{i}]" for i in index) for index in np.ndindex(*shape))]
+            with path.open("w", newline="") as file:
+                file.write(f"# {json.dumps({**facts, 'shape': shape})}\n")
+                rows = csv.writer(file)
+                rows.writerow(names)
+                flat = self.theta.reshape(len(self.t), -1)
+                rows.writerows([repr(float(t)), *map(repr, row)] for t, row in zip(self.t, flat.tolist(), strict=True))
+        else:
+            raise ValueError(f"{path}: suffix {path.suffix!r}; a trajectory is saved as .npz, .csv or .json")
+
+    def _repr_html_(self) -> str:
+        from dynamics.picture import trajectory_html
+
+        return trajectory_html(self)
+
+
+def load(path: str | Path) -> Trajectory:
+    """Read a trajectory that `Trajectory.save` wrote.
+
+    Raises ValueError, naming the file, when it holds no trajectory.
+
+    >>> import tempfile, os
+    >>> place = os.path.join(tempfile.mkdtemp(), "x.csv")
+    >>> Trajectory(np.array([0.0, 0.1]), np.array([[1.0], [0.9]])).save(place)
+    >>> load(place).theta.tolist()
+    [[1.0], [0.9]]
+    """
+    path = Path(path)
+    try:
+        t, theta, facts = _READ[path.suffix](path)
+        return Trajectory(t, theta, facts["kind"], facts["step"], facts["complete"], facts["note"])
+    except KeyError as error:
+        raise ValueError(f"{path}: holds no trajectory: {error} is missing") from None
+    except (ValueError, TypeError, IndexError) as error:
+        raise ValueError(f"{path}: holds no trajectory: {error}") from None
+
+
+def _read_npz(path: Path) -> tuple[Array, Array, dict[str, Any]]:
+    with np.load(path, allow_pickle=False) as held:
+        return held["t"], held["theta"], json.loads(str(held["facts"]))
+
+
+def _read_json(path: Path) -> tuple[Array, Array, dict[str, Any]]:
+    held = json.loads(path.read_text())
+    return np.array(held["t"], dtype=float), np.array(held["theta"], dtype=float), held
+
+
+def _read_csv(path: Path) -> tuple[Array, Array, dict[str, Any]]:
+    with path.open(newline="") as file:
+        facts = json.loads(file.readline().removeprefix("#"))
+        rows = np.array([[float(x) for x in row] for row in list(csv.reader(file))[1:]])
+    return rows[:, 0], rows[:, 1:].reshape(len(rows), *facts["shape"]), facts
+
+
+_READ = {".npz": _read_npz, ".json": _read_json, ".csv": _read_csv}
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One accepted step of the integrator: from `t0` to `t`, state `x` (n,) at its end, `at(t)` anywhere within."""
+
+    t0: float
+    t: float
+    x: Array
+    at: Callable[[ArrayLike], Array]
+
+
+def steps(
+    function: Callable[[Array], Array], x0: Array, time: float, *, rtol: float, atol: float, start: float = 0.0
+) -> Iterator[Step]:
+    """The accepted steps of DOP853 on `x' = function(x)`, flat states, from `start` to `time`.
+
+    Ends early, without an exception, when no step is small enough or the state leaves the range of floats.
+    """
+    with np.errstate(all="ignore"):
+        solver: Any = DOP853(lambda _t, x: function(x), start, x0, time, rtol=rtol, atol=atol)
+        while solver.status == "running":
+            solver.step()
+            if str(solver.status) == "failed" or not np.isfinite(solver.y).all():
+                return
+            yield Step(solver.t_old, solver.t, solver.y, solver.dense_output())
+
+
+def flow(
+    field: VectorField,
+    theta0: ArrayLike,
+    time: float = 200.0,
+    *,
+    rtol: float = 1e-10,
+    atol: float = 1e-12,
+    samples: int | ArrayLike = 1001,
+    progress: Progress | None = None,
+) -> Trajectory:
+    """The solution of `dtheta/dt = F(theta)` from theta0 (*shape) over [0, time], sampled.
+
+    `samples` is a number of equally spaced times or the times themselves. `rtol`, `atol` bound the error of a step.
+    Ctrl-C, a blow-up or a field that fails ends the run; what was reached is returned with `complete=False`.
+    Raises ValueError for a theta0 of another shape or not finite, or a time that is not positive and finite.
+    Source: Hairer, Nørsett and Wanner, Solving ODEs I, section II.5 (DOP853).
+
+    >>> from dynamics.field import FunctionField
+    >>> decay = flow(FunctionField(lambda x: -x, (1,)), [1.0], 1.0)
+    >>> round(float(decay.theta[-1, 0]), 9) == round(float(np.exp(-1)), 9)
+    True
+    """
+    theta0 = _start(field, theta0, members=False)
+    times = _times(samples, time)
+    shape = theta0.shape
+    return _run(lambda x: field(x.reshape(shape)).ravel(), theta0, times, rtol, atol, progress)
+
+
+def ensemble(
+    field: VectorField,
+    theta0s: ArrayLike,
+    time: float = 200.0,
+    *,
+    rtol: float = 1e-10,
+    atol: float = 1e-12,
+    samples: int | ArrayLike = 101,
+    progress: Progress | None = None,
+) -> Trajectory:
+    """Many starts (members, *shape) integrated as one system on one shared step; theta is (n, members, *shape).
+
+    The integrator bounds the root mean square over everything it carries; the tolerances are divided by √members, so
+    that every member alone keeps the bound. Otherwise as `flow`.
+
+    >>> from dynamics.field import FunctionField
+    >>> both = ensemble(FunctionField(lambda x: -x, (1,), vectorised=True), [[1.0], [2.0]], 1.0)
+    >>> both.theta.shape
+    (101, 2, 1)
+    """
+    theta0s = _start(field, theta0s, members=True)
+    shape, share = theta0s.shape, np.sqrt(len(theta0s))
+    # Below about 100 eps the integrator could not tell its error from rounding.
+    tightest = 100 * np.finfo(float).eps
+    return _run(
+        lambda x: field(x.reshape(shape)).ravel(),
+        theta0s,
+        _times(samples, time),
+        max(rtol / share, tightest),
+        atol / share,
+        progress,
+    )
+
+
+def _run(
+    function: Callable[[Array], Array],
+    theta0: Array,
+    times: Array,
+    rtol: float,
+    atol: float,
+    progress: Progress | None,
+) -> Trajectory:
+    states = [theta0.ravel()[None]] if times[0] == 0 else []
+    done, reached, note, last = len(states), 0.0, "", theta0.ravel()
+    try:
+        for step in steps(function, theta0.ravel(), float(times[-1]), rtol=rtol, atol=atol):
+            upto = int(np.searchsorted(times, step.t, side="right"))
+            if upto > done:
+                states.append(step.at(times[done:upto]).T)
+                done = upto
+            reached, last = step.t, step.x
+            if progress is not None:
+                progress(reached / times[-1])
+        if done < len(times):
+            note = f"stopped at t = {reached:.6g}: the state leaves the range of floats"
+    except KeyboardInterrupt:
+        note = f"interrupted at t = {reached:.6g}"
+    except ValueError as error:
+        note = f"stopped at t = {reached:.6g}: {error}"
+    kept = times[:done]
+    if note and (not done or reached > kept[-1]):  # the last state reached, though no sample was asked for there
+        kept = np.append(kept, reached)
+        states.append(last[None])
+    theta = np.concatenate(states).reshape(len(kept), *theta0.shape)
+    return Trajectory(kept, theta, complete=not note, note=note)
+
+
+def iterate(
+    field: VectorField,
+    theta0: ArrayLike,
+    eta: float,
+    n_steps: int,
+    *,
+    every: int = 1,
+    progress: Progress | None = None,
+) -> Trajectory:
+    """The iteration `theta_{k+1} = theta_k + eta F(theta_k)` from theta0 (*shape or (members, *shape)).
+
+    Keeps every `every`-th state and the last; `t` counts steps. Ctrl-C or a state that is not finite ends the run.
+    Raises ValueError for a step size that is not positive and finite, or fewer than one step.
+
+    >>> from dynamics.field import FunctionField
+    >>> iterate(FunctionField(lambda x: -x, (1,)), [1.0], 0.5, 2).theta.ravel().tolist()
+    [1.0, 0.5, 0.25]
+    """
+    theta = _start(field, theta0, members=None)
+    if not (np.isfinite(eta) and eta > 0):
+        raise ValueError(f"the step size is {eta}; must be positive and finite")
+    if n_steps < 1 or every < 1:
+        raise ValueError(f"{n_steps} steps, every {every}; both must be at least 1")
+    kept, counts, note = [theta], [0], ""
+    try:
+        for k in range(1, n_steps + 1):
+            with np.errstate(all="ignore"):
+                theta = theta + eta * field(theta)
+            if not np.isfinite(theta).all():
+                note = f"stopped at step {k}: the state leaves the range of floats"
+                break
+            if k % every == 0 or k == n_steps:
+                kept.append(theta)
+                counts.append(k)
+            if progress is not None and k % 256 == 0:
+                progress(k / n_steps)
+    except KeyboardInterrupt:
+        note = f"interrupted at step {counts[-1]}"
+    except ValueError as error:
+        note = f"stopped at step {counts[-1]}: {error}"
+    return Trajectory(np.array(counts), np.stack(kept), "discrete", float(eta), not note, note)
+
+
+def _start(field: VectorField, theta0: ArrayLike, *, members: bool | None) -> Array:
+    """The start as a float array of the field's shape, with one leading axis where `members` asks for it."""
+    theta = np.array(theta0, dtype=float)
+    extra = theta.ndim - len(field.shape)
+    wanted = {True: (1,), False: (0,), None: (0, 1)}[members]
+    if extra not in wanted or theta.shape[extra:] != field.shape:
+        lead = "(members, *" if members else "("
+        raise ValueError(f"theta0 has shape {theta.shape}; must be {lead}{str(field.shape)[1:]}")
+    if not np.isfinite(theta).all():
+        place = np.argwhere(~np.isfinite(theta))[0]
+        raise ValueError(f"theta0[{', '.join(map(str, place))}] is {theta[tuple(place)]}; must be finite")
+    return theta
+
+
+def _times(samples: int | ArrayLike, time: float) -> Array:
+    if not (np.isfinite(time) and time > 0):
+        raise ValueError(f"time is {time}; must be positive and finite")
+    if isinstance(samples, int | np.integer):
+        if samples < 2:
+            raise ValueError(f"{samples} samples; must be at least 2")
+        return np.linspace(0.0, time, int(samples))
+    times = np.array(samples, dtype=float)
+    if times.ndim != 1 or len(times) < 1 or (np.diff(times) <= 0).any() or times[0] < 0:
+        raise ValueError("sample times must increase from 0 on")
+    return times
