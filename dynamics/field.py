@@ -471,8 +471,8 @@ def _warnings(field: Field) -> tuple[str, ...]:
         if (pull < 0).any():
             s, a = np.argwhere(pull < 0)[0]
             found.append(
-                "with a reward under a fixed control the field is a gradient, but not of the return, and its potential is "
-                f"unbounded: the weight of log pi_theta is {at.d[s] * pull[s, a]:.4g} at s={s} "
+                "with a reward under a fixed control the field is a gradient, though not of the return, and its "
+                f"potential is unbounded: the weight of log pi_theta is {at.d[s] * pull[s, a]:.4g} at s={s} "
                 f"{field.mdp.states[s]!r}, a={a} {field.mdp.actions[a]!r}"
             )
     return tuple(found)
