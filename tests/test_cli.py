@@ -75,7 +75,13 @@ def test_every_command_has_help_with_examples(capsys: Capture) -> None:
         assert len(re.findall(rf"^ +vorticity {name}\b", shown, re.M)) >= 2
 
 
-@pytest.mark.parametrize("line", examples())
+def long_ones(lines: list[str]) -> list[object]:
+    """The lines as parameters of a test; tours and searches over alpha take their time."""
+    slow = re.compile(r"vorticity (tour|compare (?!.*--no-alphas))|--steps")
+    return [pytest.param(line, marks=pytest.mark.slow) if slow.search(line) else line for line in lines]
+
+
+@pytest.mark.parametrize("line", long_ones(examples()))
 def test_examples_in_the_help_run(line: str, capsys: Capture) -> None:
     assert main(shlex.split(line.split(">")[0])[1:]) == 0
     assert capsys.readouterr().out.strip()
@@ -203,21 +209,33 @@ def test_curl(rule: str, gradient: bool, capsys: Capture) -> None:
     assert ("does not mean that it cycles" in printed.out + printed.err) == (not gradient)
 
 
-@pytest.mark.parametrize("reward", [[], ["--reward"]])
-def test_tour(reward: list[str], capsys: Capture) -> None:
-    rows = run_json(capsys, "tour", *reward)["rows"]
+def test_tour(capsys: Capture, tmp_path: Path) -> None:
+    """The main job: each rule cycles, its correction does not; the table fits; numbers and pictures are written."""
+    answer = run_json(capsys, "tour", "--out", str(tmp_path / "new" / "folder"), "--no-pictures")
+    rows = answer["rows"]
     assert {(row["mdp"], row["rule"]) for row in rows} == {
         (name, rule) for name in ("swirl", "fig2", "corridor-cycle", "aliased-cycle") for rule in TABLE
     }
     assert [row for row in rows if row["refused"] or row["agrees"] is False] == []
-    assert main(["tour", *reward]) == 0
-    assert f"{len(rows)} of {len(rows)} measurements fit the paper" in capsys.readouterr().out
+    assert [one["as_said"] for one in answer["stories"]] == [True] * 4
+    kept = strict((tmp_path / "new" / "folder" / "numbers.json").read_text())
+    assert kept["stories"] == answer["stories"]
+    assert answer["written"] == [str(tmp_path / "new" / "folder" / "numbers.json")]
+
+
+@pytest.mark.slow
+def test_tour_draws_and_prints(capsys: Capture, tmp_path: Path) -> None:
+    assert main(["tour", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "said to be gradients are symmetric" in shown and "period 6.4889442" in shown
+    for name in ("swirl", "aliased-cycle", "corridor-cycle", "fig2"):
+        assert (tmp_path / f"{name}.svg").read_text().rstrip().endswith("</svg>")
 
 
 def test_seeds_repeat_and_differ(capsys: Capture) -> None:
-    first, again, other = (run_json(capsys, "tour", "--seed", seed) for seed in ("0", "0", "1"))
+    first, again, other = (run_json(capsys, "rules", "--seed", seed) for seed in ("0", "0", "1"))
     assert first == again
-    assert first["rows"] != other["rows"]
+    assert first["rules"] != other["rules"]
 
 
 def test_notes_go_to_standard_error_one_line_each(capsys: Capture) -> None:
@@ -237,7 +255,7 @@ def test_piped_tables_are_plain_and_whole(capsys: Capture, monkeypatch: pytest.M
     assert all(line == line.rstrip() for line in shown.splitlines())
 
 
-@pytest.mark.parametrize("args", [["rules"], ["zoo"], ["tour"]])
+@pytest.mark.parametrize("args", [["rules"], ["zoo"]])
 def test_tables_on_a_narrow_terminal_are_folded_not_cut(
     args: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -432,7 +450,7 @@ def test_the_module_is_the_command() -> None:
 
 
 def test_a_closed_pipe_is_quiet() -> None:
-    process = command("tour", "--json")
+    process = command("rules", "--json")
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     assert process.stderr.read() == ""

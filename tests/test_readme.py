@@ -58,7 +58,9 @@ def test_readme_shows_every_command() -> None:
     assert {shlex.split(line)[1] for line in EXAMPLES} == set(cli.commands)
 
 
-@pytest.mark.parametrize("line", EXAMPLES)
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, marks=pytest.mark.slow) if " tour" in line else line for line in EXAMPLES]
+)
 def test_readme_examples_run(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import __version__, options, render
+from vorticity import __version__, draw, motion, options, render
 
 if TYPE_CHECKING:
     from dynamics.field import Field
     from dynamics.rules import Rule
     from mdp.model import MDP
-    from vorticity.tour import Row
+    from vorticity.tour import Row, Story
 
 NOT_A_CYCLE = "not a gradient does not mean that it cycles, and curl depends on the metric: the flow decides"
 MEASURED = ("asymmetry", "gradient?", "paper", "teacher rests?")
@@ -238,7 +238,7 @@ def field(
 
 
 def _setting(world: MDP, rule: str, flow: Field, reward: bool, alpha: Fraction) -> Json:
-    return {"mdp": world.name, "rule": rule, "control": flow.control, "reward": reward, "alpha": float(alpha)}
+    return {"mdp": world.name, "rule": rule, "control": flow.control, "reward": reward, "alpha": float(flow.alpha)}
 
 
 def _notes(flow: Field) -> None:
@@ -266,7 +266,6 @@ def curl(
     """
     from proofs.curl import decide
     from vorticity import describe
-    from vorticity.tour import SYMMETRIC
 
     world = options.load_mdp(model, teacher)
     flow = options.load_field(world, rule, reward=reward, alpha=alpha, control=control)
@@ -278,44 +277,132 @@ def curl(
         print(f"{rule}{plus} on {world.name}, control {flow.control}, alpha {alpha}: {verdict.verdict}")
         print(describe.verdict(verdict))
     _notes(flow)
-    if verdict.verdict == "undecided" and (verdict.asymmetry or 0) > SYMMETRIC:  # "not-gradient" says so itself
+    if verdict.verdict == "undecided" and (verdict.asymmetry or 0) > 0.001:  # "not-gradient" says so itself
         render.note(NOT_A_CYCLE)
 
 
+for command in (*motion.COMMANDS, draw.portrait):
+    cli.add_command(command)
+
+
 @cli.command()
+@click.argument("model", metavar="[MDP]", required=False)
+@click.option("--outside/--inside", default=None, help="Will it be evaluated outside the teacher's states?")
+@click.option("--improve/--copy", default=None, help="Is improvement over the teacher wanted, over speed?")
+@click.option("--strong/--weak", default=None, help="Is the teacher strong?")
+@click.option("--values/--no-values", default=None, help="Are the teacher's values V known?")
+@options.teacher_option
+@options.json_option
+def choose(model: str | None, teacher: str | None, as_json: bool, **given: bool | None) -> None:
+    """Which rule to use: the paper's decision tree.
+
+    With an MDP, what follows from it is derived, with the numbers, unless an option says otherwise. What is still
+    missing is asked on a terminal. The advice comes with its reasons and with what would change it.
+
+    \b
+    Examples:
+      vorticity choose --outside --copy
+      vorticity choose corridor-adversarial --improve
+      vorticity choose swirl --outside --improve --json
+    """
+    from dynamics.choice import choose, known
+    from vorticity import choose as face
+
+    if model is None and teacher is not None:
+        raise ValueError("--teacher is given without an MDP; it is a teacher's policy on one")
+    world = None if model is None else options.load_mdp(model, teacher)
+    found = face.facts(world, given, face.asker())
+    advice = choose(known(found))
+    answer = face.to_json(world, found, advice)
+    if as_json:
+        render.print_json(answer)
+    else:
+        print(face.text(answer, advice))
+
+
+@cli.command()
+@click.option("-o", "--out", metavar="DIR", default="vorticity-tour", help="Where to (default vorticity-tour).")
+@click.option("--no-pictures", is_flag=True, help="Numbers only.")
 @options.field_options
 @options.seed_option
 @options.json_option
-def tour(reward: bool, alpha: Fraction, control: str | None, teacher: str | None, seed: int, as_json: bool) -> None:
-    """Every rule on four MDPs, beside the paper.
+def tour(
+    out: str,
+    no_pictures: bool,
+    reward: bool,
+    alpha: Fraction,
+    control: str | None,
+    teacher: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """The main job in a minute: cycle, correction, picture.
 
-    Asymmetry of the Jacobian, gradient as the paper says, is the teacher a rest point? "Not a
-    gradient" is said of MDPs in general: a rule may be symmetric on one of them without contradicting it.
+    On four MDPs a rule with reward cycles and its correction comes to rest (on fig2: runs to the boundary); then every
+    rule on each, beside what the sources say (the options are those of this table). "Not a gradient" is said of MDPs
+    in general: a rule may be symmetric on one of them without contradicting it. Portraits and numbers go to DIR.
 
     \b
     Examples:
       vorticity tour
-      vorticity tour --reward --seed 1
-      vorticity tour --json
+      vorticity tour --out somewhere --reward --seed 1
+      vorticity tour --no-pictures --json
     """
-    from vorticity.tour import MDPS, survey
+    from vorticity.tour import MDPS, PAIRS, draw, story, survey
 
     worlds = [options.load_mdp(name, teacher) for name in MDPS]
-    rows = survey(worlds, reward=reward, alpha=alpha, control=control, seed=seed)
+    place = Path(out)
+    place.mkdir(parents=True, exist_ok=True)
+    stories, written = [], []
+    with render.progress("touring") as tell:
+        for k, pair in enumerate(PAIRS):
+            stories.append(story(*pair))
+            if not no_pictures:
+                written.append(place / f"{pair[0]}.svg")
+                draw(stories[-1], written[-1])
+            if tell is not None:
+                tell((k + 1) / (len(PAIRS) + 1))
+        rows = survey(worlds, reward=reward, alpha=alpha, control=control, seed=seed)
+    told = [one.to_json() for one in stories]
+    answer = {"seed": seed, "stories": told, "rows": [row.to_json() for row in rows]}
+    written.append(place / "numbers.json")
+    written[-1].write_text(render.json_text(answer) + "\n", encoding="utf-8")
     if as_json:
-        render.print_json({"seed": seed, "rows": [row.to_json() for row in rows]})
+        render.print_json(answer | {"written": [str(path) for path in written]})
         return
+    render.table(["MDP", "rule", "what it does", "return"], [line for one in stories for line in _told(one)])
+    print()
     for world in worlds:
         here = [row for row in rows if row.mdp == world.name]
+        own = ", the MDP's own loss in place of the cross-entropy" if world.loss is not None else ""
         render.table(
             ["rule", "control", *MEASURED],
             [[row.rule, row.control, *_measured(row)] for row in here],
-            title=f"{world.name}{' + R' if reward else ''}",
+            title=f"{world.name}{' + R' if reward else ''}{own}",
         )
         print()
-    fits = sum(row.agrees is not False for row in rows)
-    print(f"{fits} of {len(rows)} measurements fit the paper")
+    _count(rows)
     _remarks(rows)
+    print(f"written to {place}: {', '.join(path.name for path in written)}")
+
+
+def _told(one: Story) -> list[list[str]]:
+    return [
+        [one.mdp, side.rule, motion.sentence(side.outcome), render.number(side.expected_return, 5)]
+        for side in one.sides
+    ]
+
+
+def _count(rows: Sequence[Row]) -> None:
+    """How many of the measured rows fit, and how many of the "no" ones were seen to be none."""
+    seen = [row for row in rows if row.symmetric is not None and row.expected_gradient is not None]
+    yes = [row for row in seen if row.expected_gradient]
+    no = [row for row in seen if not row.expected_gradient]
+    print(
+        f"{sum(bool(row.symmetric) for row in yes)} of {len(yes)} rows said to be gradients are symmetric; "
+        f"{sum(not row.symmetric for row in no)} of {len(no)} said not to be are asymmetric here; "
+        f"{len(rows) - len(seen)} not measured"
+    )
 
 
 def run(args: Sequence[str] | None) -> int:
@@ -337,6 +424,9 @@ def main(args: Sequence[str] | None = None) -> int:
     vorticity 0.1.0
     0
     """
+    if sys.stdout is None or sys.stderr is None:  # closed by the shell, as in >&-
+        nowhere = open(os.devnull, "w")  # noqa: SIM115  (for as long as the process lives)
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to fail

@@ -219,7 +219,7 @@ def read_table(path: Path, key: str, shape: tuple[int, ...], meaning: str) -> Nu
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON: {error}") from None
     if isinstance(held, dict):
-        if key not in held:  # an answer of --json holds other keys beside it
+        if list(held) != [key]:
             found = ", ".join(map(repr, held)) or "none"
             raise ValueError(f'{path}: holds the keys {found}; must be an array or {{"{key}": array}}')
         held = held[key]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -74,7 +75,26 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], title: str = ""
         drawn.add_column(header, no_wrap=short, overflow="fold")
     for row in cells:
         drawn.add_row(*row)
-    Console(markup=False, emoji=False, highlight=False).print(drawn)
+    console = Console(markup=False, emoji=False, highlight=False)
+    if console.measure(drawn).minimum > console.width:  # too narrow even when folded: let the terminal wrap it
+        print(*([title] if title else []), plain_table(headers, cells), sep="\n")
+    else:
+        console.print(drawn)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[float], None] | None]:
+    """A progress bar on standard error, where that is a terminal; yields what takes the share that is done."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
 
 
 def matrix(values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str]) -> str:
@@ -112,7 +132,12 @@ def jsonable(x: Any) -> Any:
 
 def print_json(answer: Mapping[str, Any]) -> None:
     """Exactly one JSON object on standard output, on one line."""
-    print(json.dumps(jsonable(answer), allow_nan=False))
+    print(json_text(answer))
+
+
+def json_text(answer: Mapping[str, Any]) -> str:
+    """One JSON object as a line of text; what is not a finite number is null."""
+    return json.dumps(jsonable(answer), allow_nan=False)
 
 
 def note(text: str) -> None:

@@ -1,14 +1,17 @@
-"""Every rule on some MDPs, side by side: what was measured, and what the paper says."""
+"""The tour: rules that cycle beside their corrections, and every rule: what is measured, what the paper says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dynamics.compare import Side, side
 from dynamics.field import Field
 from dynamics.rules import TABLE, Rule, expected_gradient
 from mdp import random, zoo
@@ -16,8 +19,15 @@ from mdp.model import MDP
 
 MDPS = ("swirl", "fig2", "corridor-cycle", "aliased-cycle")
 POINTS = 16
-SYMMETRIC = 1e-10  # an asymmetry below this is rounding: symbolic zeros come out at 1e-16 to 1e-13
-AT_REST = 1e-9  # a field smaller than this at the teacher is rounding
+AT_REST = 1e-9  # a field at the teacher smaller than this, relative to what makes it up, is rounding
+# (MDP, a rule that cycles on it with reward, its correction): claims C4, C5, C2 and C1.
+PAIRS = (
+    ("swirl", "reverse-kl", "reverse-kl-corrected"),
+    ("aliased-cycle", "on-policy", "n-distill"),
+    ("corridor-cycle", "on-policy", "n-distill"),
+    ("fig2", "on-policy", "n-distill"),
+)
+STARTS = {"fig2": -2.0}  # log-odds of the second action; 0 elsewhere (on fig2 that is the centre itself)
 
 
 @dataclass(frozen=True)
@@ -30,15 +40,11 @@ class Row:
     reward: bool
     alpha: float
     asymmetry: float | None  # largest ‖J − J^T‖/‖J‖ over the random parameters
+    symmetric: bool | None  # whether that is 0 as far as floats can tell; None where they cannot
     expected_gradient: bool | None  # what the paper says of (rule, control); None where it says nothing
     teacher_residual: float | None  # largest |F| at the teacher; None where no student equals it
     lyapunov: str | None = None  # a function known to fall along the flow, in words
     refused: str | None = None
-
-    @property
-    def symmetric(self) -> bool | None:
-        """Whether the Jacobian was symmetric, to rounding, at every point tried."""
-        return None if self.asymmetry is None else self.asymmetry < SYMMETRIC
 
     @property
     def teacher_rests(self) -> bool | None:
@@ -57,7 +63,7 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         """The row with everything derived from it."""
-        derived = {"symmetric": self.symmetric, "agrees": self.agrees, "teacher_rests": self.teacher_rests}
+        derived = {"agrees": self.agrees, "teacher_rests": self.teacher_rests}
         return asdict(self) | derived
 
 
@@ -87,7 +93,7 @@ def row(
     (False, True)
     """
     q = rule.control if control is None else control
-    blank = Row(model.name, rule.id, q, reward, float(alpha), None, expected_gradient(rule, q), None)
+    blank = Row(model.name, rule.id, q, reward, float(alpha), None, None, expected_gradient(rule, q), None)
     try:
         field = Field(model, rule, control=control, alpha=alpha, reward=reward)
         thetas = 1.5 * np.random.default_rng(seed).standard_normal((points, *field.shape))
@@ -95,6 +101,7 @@ def row(
         return replace(
             blank,
             asymmetry=worst if np.isfinite(worst) else None,
+            symmetric=field.is_symmetric(thetas),
             teacher_residual=field.teacher_residual(),
             lyapunov=field.lyapunov(),
         )
@@ -116,3 +123,46 @@ def tour(**settings: Any) -> list[Row]:
     (True, [])
     """
     return survey([zoo.load(name) for name in MDPS], **settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """One pair of the tour: what the rule and its correction, both + R, do on an MDP from the same start."""
+
+    mdp: str
+    theta0: NDArray[np.float64]
+    fields: tuple[Field, Field]
+    sides: tuple[Side, Side]
+
+    @property
+    def as_said(self) -> bool:
+        """Whether the uncorrected rule cycles and the corrected one comes to rest, or runs to the boundary."""
+        first, second = (one.outcome.kind for one in self.sides)
+        return first == "cycle" and second in ("rest", "boundary")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        sides = [one.to_json() for one in self.sides]
+        return {"mdp": self.mdp, "theta0": self.theta0.tolist(), "as_said": self.as_said, "sides": sides}
+
+
+def story(name: str, rule: str, correction: str) -> Story:
+    """Run a rule and its correction, both with reward, on an MDP of the zoo.
+
+    >>> story("swirl", "reverse-kl", "reverse-kl-corrected").as_said
+    True
+    """
+    model = zoo.load(name)
+    fields = (Field(model, rule, reward=True), Field(model, correction, reward=True))
+    theta0 = np.zeros(fields[0].shape)
+    theta0[:, 1] = STARTS.get(name, 0.0)
+    return Story(name, theta0, fields, (side(fields[0], theta0), side(fields[1], theta0)))
+
+
+def draw(told: Story, path: Path) -> None:
+    """The pair's portraits side by side, with the trajectories from the story's start, into a file."""
+    from dynamics import portrait
+
+    first, second = ([one.outcome.orbit] if one.outcome.isolated and one.outcome.orbit else [] for one in told.sides)
+    made, _ = portrait.side_by_side(*told.fields, theta0=told.theta0, cycles=(first, second))
+    portrait.save(made.figure, path)

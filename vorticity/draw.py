@@ -1,0 +1,173 @@
+"""The command `portrait`: a rule's phase portrait as a file, alone or beside another rule on the same axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vorticity import options, render
+
+if TYPE_CHECKING:
+    from dynamics.field import Field
+    from dynamics.portrait import Picture
+    from dynamics.shapes import Geometry
+
+Json = dict[str, Any]
+
+
+def _limits(_context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    """Two numbers, "A,B", the smaller first; None where the option was not given."""
+    if text is None:
+        return None
+    from mdp.numbers import rational
+
+    name, parts = f"--{parameter.name}", text.split(",")
+    if len(parts) != 2:
+        raise ValueError(f"{name} is {text!r}; must be two numbers, as in -3,3")
+    low, high = (float(rational(part.strip(), name)) for part in parts)
+    if not low < high:
+        raise ValueError(f"{name} is {text!r}; the first number must be the smaller")
+    return low, high
+
+
+@click.command()
+@options.mdp_argument
+@options.rule_option
+@click.option("-o", "--output", metavar="FIG", required=True, help="Where the figure goes: .png, .svg or .pdf.")
+@options.field_options
+@click.option("--with", "other", metavar="R2", help="Another rule, beside it on the same axes.")
+@click.option(
+    "--layers",
+    metavar="L,..",
+    help="Some of quiver, nullclines, rest, orbits, cycle, separatrices, curl (default: all but curl).",
+)
+@click.option("--xlim", metavar="A,B", callback=_limits, help="Ends of the horizontal axis (default: what there is).")
+@click.option("--ylim", metavar="A,B", callback=_limits, help="Ends of the vertical axis.")
+@click.option("--coords", metavar="A,B", help="Two states, or state:action, of a larger system, as in s0,s2.")
+@click.option(
+    "--chart",
+    type=click.Choice(["differences", "probabilities"]),
+    default="differences",
+    help="Axes: log-odds against the first action (differences, default) or probabilities.",
+)
+@click.option("--theta0", metavar="FILE|random|zero", help="Draw the orbit from there too, as in `flow`.")
+@options.seed_option
+@click.option("--series", is_flag=True, help="The coordinates against time as well (from zero without --theta0).")
+@click.option(
+    "--time", metavar="T", callback=options.positive, help="How long that orbit is followed, in the time of F."
+)
+@click.option("--data", metavar="FILE", help="What is drawn, as arrays: .npz or .json (with --with: FILE and FILE-2).")
+@options.json_option
+def portrait(
+    model: str,
+    rule: str,
+    output: str,
+    reward: bool,
+    alpha: Fraction,
+    control: str | None,
+    teacher: str | None,
+    other: str | None,
+    layers: str | None,
+    theta0: str | None,
+    seed: int,
+    data: str | None,
+    as_json: bool,
+    **shown: Any,
+) -> None:
+    """A phase portrait, as a picture.
+
+    Arrows, nullclines, rest points with their eigenvalues, integrated orbits, cycles and separatrices, in two
+    coordinates; of a larger system those that move most, or --coords. The same command writes the same bytes.
+
+    \b
+    Examples:
+      vorticity portrait swirl --rule reverse-kl --reward --with reverse-kl-corrected -o swirl.png
+      vorticity portrait corridor-cycle --rule on-policy --reward --coords s0,s2 --layers orbits,cycle -o corridor.pdf
+      vorticity portrait fig2 --rule on-policy --reward --layers quiver,curl,rest -o fig2.svg --data fig2.json
+    """
+    _check_outputs(output, data)
+    world = options.load_mdp(model, teacher)
+    rules = [rule] if other is None else [rule, other]
+    fields = [options.load_field(world, name, reward=reward, alpha=alpha, control=control) for name in rules]
+    start = None if theta0 is None else options.start(theta0, fields[0].shape, seed)
+    pictures = _drawn(fields, layers, shown | {"theta0": start})
+    written = _written(pictures, Path(output), data)
+    if as_json:
+        setting = {"mdp": world.name, "reward": reward, "alpha": float(alpha)}
+        sides = [
+            {"rule": name, "control": field.control} | _facts(picture.geometry)
+            for name, field, picture in zip(rules, fields, pictures, strict=True)
+        ]
+        render.print_json(setting | {"files": [str(path) for path in written], "portraits": sides})
+    else:
+        for field, picture in zip(fields, pictures, strict=True):
+            print(_sentence(field, picture.geometry))
+        print(f"written: {', '.join(str(path) for path in written)}")
+    for warning in dict.fromkeys(text for field in fields for text in field.warnings):
+        render.note(warning)
+
+
+def _check_outputs(output: str, data: str | None) -> None:
+    """Refuse files of another kind, and folders that are not there, before anything is computed."""
+    for path, kinds in ((output, (".png", ".svg", ".pdf")), (data, (".npz", ".json"))):
+        if path is None:
+            continue
+        if Path(path).suffix.lower() not in kinds:
+            raise ValueError(f"{path}: has the suffix {Path(path).suffix!r}; must be {', '.join(kinds)}")
+        if not Path(path).absolute().parent.is_dir():
+            raise ValueError(f"{path}: there is no folder {str(Path(path).parent)!r} to write it to")
+
+
+def _drawn(fields: Sequence[Field], layers: str | None, shown: Json) -> list[Picture]:
+    from dynamics import geometry
+    from dynamics import portrait as pictures
+
+    names = geometry.DEFAULT if layers is None else tuple(name.strip() for name in layers.split(","))
+    geometry.checked_layers(names)
+    if len(fields) == 1:
+        return [pictures.portrait(fields[0], layers=names, **shown)]
+    return list(pictures.side_by_side(fields[0], fields[1], names, **shown))
+
+
+def _written(pictures: Sequence[Picture], output: Path, data: str | None) -> list[Path]:
+    """The files, written: the figure, and what is drawn."""
+    from dynamics.portrait import save
+
+    save(pictures[0].figure, output)
+    if data is None:
+        return [output]
+    path = Path(data)
+    paths = [path, path.with_name(f"{path.stem}-2{path.suffix}")][: len(pictures)]
+    for picture, place in zip(pictures, paths, strict=True):
+        picture.geometry.save(place)
+    return [output, *paths]
+
+
+def _facts(drawn: Geometry) -> Json:
+    """What the portrait shows, for JSON: points are in the coordinates of the axes."""
+    points = zip(drawn.rest_at, drawn.rest_types, drawn.rest_eigenvalues, strict=True)
+    return {
+        "axes": drawn.labels,
+        "chart": drawn.chart,
+        "layers": drawn.layers,
+        "xlim": drawn.xlim,
+        "ylim": drawn.ylim,
+        "slice_at": drawn.note or None,
+        "rest_points": [{"at": at, "type": kind, "eigenvalues": values} for at, kind, values in points],
+        "cycles": [{"period": period} for period in drawn.periods],
+    }
+
+
+def _sentence(field: Field, drawn: Geometry) -> str:
+    """The same in a line."""
+    from dynamics.plane import name_of
+
+    points = [f"{kind} at ({x:.6g}, {y:.6g})" for (x, y), kind in zip(drawn.rest_at, drawn.rest_types, strict=True)]
+    found = [*points, *(f"cycle of period {period:.8g}" for period in drawn.periods)]
+    sought = {"rest", "cycle"} & set(drawn.layers)
+    nothing = "no rest point and no cycle found in the window" if sought else "drawn"
+    return f"{name_of(field)}: {'; '.join(found) or nothing}"
