@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dynamics.field import VectorField
+from dynamics.vector import VectorField
 from mdp.policy import Array
 
 NAMES = ("parameters", "differences", "probabilities")

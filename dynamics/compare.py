@@ -62,6 +62,7 @@ def side(field: Field, theta0: ArrayLike, **options: Any) -> Side:
     'rest'
     """
     found = outcome(field, theta0, **options)
+    _pass_on_interrupt(found)
     late = found.orbit.theta[:-1] if found.orbit is not None else found.at[None]
     student = field.policy(late)
     along = field.asymmetry(_thinned(found.trajectory.theta, 60))
@@ -75,6 +76,12 @@ def side(field: Field, theta0: ArrayLike, **options: Any) -> Side:
         found.evidence.get("settled_by"),
         (float(along.mean()), float(along.max())),
     )
+
+
+def _pass_on_interrupt(found: Outcome) -> None:
+    """Ctrl-C during one of many runs ends them all; a lone flow gives back what it has."""
+    if found.trajectory.note.startswith("interrupted"):
+        raise KeyboardInterrupt
 
 
 def _thinned(theta: Array, most: int) -> Array:
@@ -111,9 +118,10 @@ def _divergences(field: Field, student: Policy) -> tuple[float | None, float | N
 class AlphaRange:
     """Alphas tried, what happened at each, and the intervals in which the flow cycles.
 
-    `tried` pairs each alpha with a kind; `intervals` are (lowest, highest) alphas seen to cycle, without a gap among
-    those tried; `edges` are the nearest alphas tried outside, None where the search's own range ends. `proved_none`
-    says that no search was made because the rule is a gradient, whose flow cannot cycle.
+    `tried` pairs each alpha with a kind ("undecided" near the ends, where cycles are weak); `intervals` are (lowest,
+    highest) alphas seen to cycle, without a gap among those tried; `edges` are the nearest alphas tried outside, None
+    where the search's own range ends. `proved_none` says that no search was made because the rule is a gradient, whose
+    flow cannot cycle.
     """
 
     tried: tuple[tuple[float, str], ...]
@@ -153,7 +161,8 @@ def alpha_range(
     """
     if not 0 < lowest < highest:
         raise ValueError(f"alpha from {lowest} to {highest}; must be positive and increase")
-    if structural_potential(field.effective_rule, field.control) is not None:
+    # Asked at weight 1: with alpha 0 nothing of the rule is left, which says nothing about other weights.
+    if structural_potential(replace(field.effective_rule, alpha=Fraction(1)), field.control) is not None:
         return AlphaRange((), (), (), proved_none=True)
     own = field.rule.alpha
     base = replace(field.rule, alpha=Fraction(1))
@@ -163,7 +172,9 @@ def alpha_range(
     def kind(alpha: float) -> str:
         if alpha not in kinds:
             probe = Field(field.mdp, base, control=field.control, alpha=alpha, student=field.student)
-            kinds[alpha] = outcome(probe, theta0, limit=limit).kind
+            found = outcome(probe, theta0, limit=limit)
+            _pass_on_interrupt(found)
+            kinds[alpha] = found.kind
             if progress is not None:
                 progress(min(len(kinds) / work, 1.0))
         return kinds[alpha]

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynamics.charts import ChartField, in_chart
-from dynamics.field import Field, FunctionField, VectorField, complex_step_holds
+from dynamics.field import Field
 from dynamics.flow import steps
+from dynamics.vector import FunctionField, VectorField, complex_step_holds
 from mdp.policy import Array
 
 
@@ -111,7 +112,7 @@ def shoot(
     None. Multipliers come from the variational equation over the period.
     Source: Guckenheimer and Holmes, *Nonlinear Oscillations*, section 1.5; Seydel, section 7.1.
 
-    >>> from dynamics.field import FunctionField
+    >>> from dynamics.vector import FunctionField
     >>> circle = FunctionField(lambda x: np.array([x[0] - x[1], x[0] + x[1]]) - x * (x @ x), (2,))
     >>> orbit = shoot(circle, [1.1, 0.0], 6.0)
     >>> bool(abs(orbit.period - 2 * np.pi) < 1e-9 and abs(orbit.multipliers[0] - np.exp(-4 * np.pi)) < 1e-9)

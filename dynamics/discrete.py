@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 
 from dynamics.charts import ChartField
 from dynamics.cycles import gauge_of, reduced, to_reduced
-from dynamics.field import VectorField
-from dynamics.flow import Progress, iterate
-from dynamics.outcome import BLOWN_UP, FARTHEST, SETTLED, Found, Outcome, Run, assemble, boundary, newton
+from dynamics.flow import Progress, iterate, start_of
+from dynamics.outcome import BLOWN_UP, FARTHEST, SETTLED, Found, Outcome, Run, assemble, boundary, ellipsoid, newton
+from dynamics.vector import VectorField
 from mdp.policy import Array
 
 LONGEST_PERIOD = 16  # steps, of the periodic points that are looked for
@@ -39,11 +39,12 @@ def discrete_outcome(
     iteration that turns without closing is "undecided", and the evidence gives its steps and its growth by turn.
     Raises ValueError as `dynamics.flow.iterate`.
 
-    >>> from dynamics.field import FunctionField
+    >>> from dynamics.vector import FunctionField
     >>> halve = FunctionField(lambda x: -x, (1,))
     >>> discrete_outcome(halve, [1.0], 0.5).kind, discrete_outcome(halve, [1.0], 2.5, 100).kind
     ('rest', 'diverged')
     """
+    theta0 = start_of(field, theta0, members=False)
     seen = reduced(field)
     gauge = gauge_of(seen, theta0)
     total = n_steps
@@ -61,7 +62,8 @@ def discrete_outcome(
             note = trajectory.note or f"no verdict by step {total}"
             facts = (found[1] if found else {}) | {"note": note}
             return assemble("undecided", facts, run, trajectory)
-        more = iterate(field, trajectory.theta[-1], eta, total, progress=progress)
+        further = min(total, limit - total)
+        more = iterate(field, trajectory.theta[-1], eta, further, progress=progress)
         trajectory = type(trajectory)(
             np.concatenate([trajectory.t, trajectory.t[-1] + more.t[1:]]),
             np.concatenate([trajectory.theta, more.theta[1:]]),
@@ -70,7 +72,7 @@ def discrete_outcome(
             more.complete,
             more.note,
         )
-        total *= 2
+        total += further
 
 
 def _rest(run: Run, eta: float) -> Found | None:
@@ -85,12 +87,7 @@ def _rest(run: Run, eta: float) -> Found | None:
         return None
     distance = float(np.linalg.norm(run.end - x))
     shape = sl.solve_discrete_lyapunov(step.T, np.eye(len(x)))
-    level = max(float((run.end - x) @ shape @ (run.end - x)), SETTLED**2 * float(np.linalg.eigvalsh(shape).max()))
-    root = np.linalg.inv(np.linalg.cholesky((shape + shape.T) / 2)).T
-    directions = np.random.default_rng(0).normal(size=(400, len(x)))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    shells = np.sqrt(level) * np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.05])
-    offsets = (shells[:, None, None] * (directions @ root.T)).reshape(-1, len(x))
+    offsets = ellipsoid(shape, float((run.end - x) @ shape @ (run.end - x)))
     after = offsets + eta * run.velocity(x + offsets)
     falls = np.einsum("ti,ij,tj->t", after, shape, after) < np.einsum("ti,ij,tj->t", offsets, shape, offsets)
     if not falls.all():
@@ -156,7 +153,7 @@ def _turning(run: Run) -> Found | None:
     }
     grain = 1e-6 * span
     shrinking = (moves[1:] < np.maximum(0.98 * moves[:-1], grain)).all()
-    if shrinking and moves[-1] < 1e-3 * span:
+    if shrinking and moves[-1] < 1e-3 * radii[-1]:
         return "cycle", evidence | {"isolated": None, "period": float(np.diff(when)[-1])}
     return "turning", evidence
 

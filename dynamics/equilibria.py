@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 
 from dynamics.charts import ChartField
 from dynamics.cycles import reduced, to_parameters, to_reduced
-from dynamics.field import Field, VectorField
+from dynamics.field import Field
 from dynamics.shapes import Limits
+from dynamics.vector import VectorField
 from mdp.policy import Array
 
 BOUND = 30.0  # |log-odds| beyond which a probability is within 1e-13 of the boundary: no rest point is looked for there
@@ -91,7 +92,7 @@ def rest_point(field: VectorField, theta: ArrayLike, *, tol: float = 1e-12, most
 def rest_points(field: VectorField, starts: Iterable[ArrayLike]) -> tuple[RestPoint, ...]:
     """The different rest points that Newton's iteration reaches from some starts, ordered by their coordinates.
 
-    >>> from dynamics.field import FunctionField
+    >>> from dynamics.vector import FunctionField
     >>> [p.type for p in rest_points(FunctionField(lambda x: x - x**3, (1,)), [[-2.0], [0.1], [0.2], [2.0]])]
     ['stable', 'unstable', 'stable']
     """
@@ -111,7 +112,7 @@ def rest_points_in_plane(field: VectorField, xlim: Limits, ylim: Limits, *, n: i
     than a cell may be missed, and so may one that both nullclines touch without crossing.
     Raises ValueError for a field that is not planar, or an empty window.
 
-    >>> from dynamics.field import FunctionField
+    >>> from dynamics.vector import FunctionField
     >>> pendulum = FunctionField(lambda x: np.array([x[1], -np.sin(x[0])]), (2,))
     >>> [(p.type, round(float(p.theta[0]), 6)) for p in rest_points_in_plane(pendulum, (-1, 4), (-1, 1))]
     [('centre (linear)', 0.0), ('saddle', 3.141593)]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import DOP853
 
-from dynamics.field import VectorField
+from dynamics.vector import VectorField
 from mdp.policy import Array
 
 Progress = Callable[[float], None]  # called with the share of the run that is done
@@ -154,12 +154,12 @@ def flow(
     Raises ValueError for a theta0 of another shape or not finite, or a time that is not positive and finite.
     Source: Hairer, Nørsett and Wanner, Solving ODEs I, section II.5 (DOP853).
 
-    >>> from dynamics.field import FunctionField
+    >>> from dynamics.vector import FunctionField
     >>> decay = flow(FunctionField(lambda x: -x, (1,)), [1.0], 1.0)
     >>> round(float(decay.theta[-1, 0]), 9) == round(float(np.exp(-1)), 9)
     True
     """
-    theta0 = _start(field, theta0, members=False)
+    theta0 = start_of(field, theta0, members=False)
     times = _times(samples, time)
     shape = theta0.shape
     return _run(lambda x: field(x.reshape(shape)).ravel(), theta0, times, rtol, atol, progress)
@@ -180,12 +180,12 @@ def ensemble(
     The integrator bounds the root mean square over everything it carries; the tolerances are divided by √members, so
     that every member alone keeps the bound. Otherwise as `flow`.
 
-    >>> from dynamics.field import FunctionField
+    >>> from dynamics.vector import FunctionField
     >>> both = ensemble(FunctionField(lambda x: -x, (1,), vectorised=True), [[1.0], [2.0]], 1.0)
     >>> both.theta.shape
     (101, 2, 1)
     """
-    theta0s = _start(field, theta0s, members=True)
+    theta0s = start_of(field, theta0s, members=True)
     shape, share = theta0s.shape, np.sqrt(len(theta0s))
     # Below about 100 eps the integrator could not tell its error from rounding.
     tightest = 100 * np.finfo(float).eps
@@ -246,11 +246,11 @@ def iterate(
     Keeps every `every`-th state and the last; `t` counts steps. Ctrl-C or a state that is not finite ends the run.
     Raises ValueError for a step size that is not positive and finite, or fewer than one step.
 
-    >>> from dynamics.field import FunctionField
+    >>> from dynamics.vector import FunctionField
     >>> iterate(FunctionField(lambda x: -x, (1,)), [1.0], 0.5, 2).theta.ravel().tolist()
     [1.0, 0.5, 0.25]
     """
-    theta = _start(field, theta0, members=None)
+    theta = start_of(field, theta0, members=None)
     if not (np.isfinite(eta) and eta > 0):
         raise ValueError(f"the step size is {eta}; must be positive and finite")
     if n_steps < 1 or every < 1:
@@ -275,7 +275,7 @@ def iterate(
     return Trajectory(np.array(counts), np.stack(kept), "discrete", float(eta), not note, note)
 
 
-def _start(field: VectorField, theta0: ArrayLike, *, members: bool | None) -> Array:
+def start_of(field: VectorField, theta0: ArrayLike, *, members: bool | None) -> Array:
     """The start as a float array of the field's shape, with one leading axis where `members` asks for it."""
     theta = np.array(theta0, dtype=float)
     extra = theta.ndim - len(field.shape)

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from dynamics import orbits as curves
 from dynamics.cycles import Orbit, to_reduced
 from dynamics.equilibria import RestPoint, rest_points_in_plane
-from dynamics.field import VectorField
 from dynamics.flow import flow
 from dynamics.plane import Coords, View
 from dynamics.shapes import Geometry, Limits, Paths
 from dynamics.survey import SEARCH, Found, at_rest, find, window
+from dynamics.vector import VectorField
 from mdp.policy import Array
 from mdp.reading import nearest
 
@@ -51,7 +51,7 @@ def geometry(
     `theta0`); `cycles` are orbits already known.
     Raises ValueError for an unknown layer, a bad limit or coordinate, or a field with a single coordinate.
 
-    >>> from dynamics.field import FunctionField
+    >>> from dynamics.vector import FunctionField
     >>> turning = FunctionField(lambda x: np.array([x[1], -x[0]]), (2,))
     >>> found = geometry(turning, (-2, 2), (-1, 1), ["nullclines", "rest"])
     >>> found.rest_types, [len(paths) for paths in found.nullclines]

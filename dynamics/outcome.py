@@ -8,9 +8,10 @@ evidence at the end of the trajectory:
   steady power law of time. When the end is not yet there, the time at which it will be is extrapolated.
 * cycle: a periodic orbit found by shooting, which the trajectory's returns approach (an isolated cycle), or on which
   it stays to rounding while the multipliers are 1 (one of a family).
-* boundary: actions whose probability falls for good: over the last two thirds of the logarithm of time they fell
-  steadily, and the field would push them further down if they were nearly extinct already.
-* diverged: the state left every bound.
+* boundary: actions whose probability falls for good: from a sixteenth of the time on by steady factors, without
+  a rise since a quarter of it, and (where parameters are rows of logits) the field would push them further down if they
+  were nearly extinct already.
+* diverged: the state left every bound, or grows steadily like t or log t (fields that are no MDP's).
 
 Where none of these holds the trajectory is prolonged, up to a limit, and then the answer is "undecided".
 """
@@ -28,8 +29,9 @@ from numpy.typing import ArrayLike
 
 from dynamics.charts import ChartField
 from dynamics.cycles import Orbit, gauge_of, peak_to_peak, reduced, shoot, to_parameters, to_reduced
-from dynamics.field import Field, VectorField
-from dynamics.flow import Progress, Trajectory, steps
+from dynamics.field import Field
+from dynamics.flow import Progress, Trajectory, start_of, steps
+from dynamics.vector import VectorField
 from mdp.policy import Array
 
 KINDS = ("rest", "cycle", "boundary", "diverged", "undecided")
@@ -37,6 +39,7 @@ SETTLED = 1e-6  # this close to a rest point, in the chart's units, counts as th
 FARTHEST = 28.0  # log-odds beyond which a zero of the field is indistinguishable from the boundary
 EXTINCT = 0.05  # only actions below this probability may be called extinct
 BLOWN_UP = 1e8
+ESCAPED = 1e4  # beyond this a state for which no step is small enough runs to infinity in finite time
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,13 +118,11 @@ def outcome(
     At most until `limit` (time of F) or `most_steps` steps of the integrator; then, or on Ctrl-C, "undecided".
     Raises ValueError for a theta0 of another shape, or times that are not positive.
 
-    >>> from dynamics.field import FunctionField
+    >>> from dynamics.vector import FunctionField
     >>> outcome(FunctionField(lambda x: -x, (1,)), [1.0]).kind
     'rest'
     """
-    theta0 = np.array(theta0, dtype=float)
-    if theta0.shape != field.shape or not np.isfinite(theta0).all():
-        raise ValueError(f"theta0 has shape {theta0.shape}; must be {field.shape}, and finite")
+    theta0 = start_of(field, theta0, members=False)
     if not (time > 0 and limit > 0 and np.isfinite([time, limit]).all()):
         raise ValueError(f"time is {time}, limit {limit}; both must be positive and finite")
     seen = reduced(field)
@@ -134,8 +135,9 @@ def outcome(
             alive = False
             for step in steps(lambda y: _velocity(seen, y), x[-1], horizon, rtol=rtol, atol=atol, start=t[-1]):
                 inner = np.linspace(step.t0, step.t, 5)[1:]
+                states = step.at(inner).T
+                x.extend(states)
                 t.extend(inner)
-                x.extend(step.at(inner).T)
                 n_steps += 1
                 alive = step.t >= horizon
                 if n_steps >= most_steps or np.abs(step.x).max() > BLOWN_UP:
@@ -144,15 +146,19 @@ def outcome(
                     progress(min(step.t / limit, 1.0))
             run = Run(seen, np.array(t), np.array(x), gauge)
             if not alive and n_steps < most_steps:
+                if np.abs(run.end).max() <= ESCAPED:
+                    note = f"stopped at t = {t[-1]:.6g}: no step was small enough"
+                    break
                 found = _diverged(run)
-            found = found or _examine(field, run)
+            else:
+                found = _examine(field, run)
             if found is None and (horizon >= limit or n_steps >= most_steps):
                 note = f"no verdict by t = {t[-1]:.6g}, after {n_steps} steps"
                 break
             horizon = min(2 * horizon, limit) if horizon < limit else horizon
     except KeyboardInterrupt:
         note = f"interrupted at t = {t[-1]:.6g}"
-    run = Run(seen, np.array(t), np.array(x), gauge)
+    run = Run(seen, np.array(t), np.array(x[: len(t)]), gauge)
     trajectory = Trajectory(run.t, run.parameters(run.x), complete=not note, note=note)
     kind, facts = found or ("undecided", _describe(run) | {"note": note})
     return assemble(kind, facts, run, trajectory)
@@ -203,9 +209,8 @@ def _describe(run: Run) -> dict[str, Any]:
     }
 
 
-def _diverged(run: Run) -> Found | None:
-    size = float(np.abs(run.end).max())
-    return "diverged", {"size": size, "reason": "the state left every bound or no step was small enough"}
+def _diverged(run: Run) -> Found:
+    return "diverged", {"size": float(np.abs(run.end).max()), "reason": "the state left every bound"}
 
 
 # --- rest -------------------------------------------------------------------------------------------------------------
@@ -248,7 +253,7 @@ def _rest(run: Run) -> Found | None:
     level = float((run.end - x) @ shape @ (run.end - x))
     late = run.since(0.9) - x
     falling = np.einsum("ti,ij,tj->t", late, shape, late)
-    if distance > 1e-9 and falling[-1] > falling.max() * (1 - 1e-9) and distance > SETTLED:
+    if distance > SETTLED and falling[-1] > falling.max() * (1 - 1e-9):
         return None
     worst = _lyapunov_holds(run, x, shape, level)
     if worst is None:
@@ -265,18 +270,19 @@ def _rest(run: Run) -> Found | None:
     }
 
 
-def _lyapunov_holds(run: Run, x: Array, shape: Array, level: float, points: int = 400) -> int | None:
-    """Number of sampled points of the ellipsoid {V <= level} at which V falls; None when it rises at one of them.
-
-    Eight shells, from the level of the trajectory's end inwards, of seeded random directions.
-    """
+def ellipsoid(shape: Array, level: float, points: int = 400) -> Array:
+    """Points y (k, n) on eight shells of {yᵀ shape y <= level}, in seeded random directions, from the outside in."""
     level = max(level, SETTLED**2 * float(np.linalg.eigvalsh(shape).max()))
     root = np.linalg.inv(np.linalg.cholesky((shape + shape.T) / 2)).T
-    rng = np.random.default_rng(0)
-    directions = rng.normal(size=(points, len(x)))
+    directions = np.random.default_rng(0).normal(size=(points, len(shape)))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     shells = np.sqrt(level) * np.array([1.0, 0.9, 0.75, 0.6, 0.45, 0.3, 0.15, 0.05])
-    offsets = (shells[:, None, None] * (directions @ root.T)).reshape(-1, len(x))
+    return np.asarray((shells[:, None, None] * (directions @ root.T)).reshape(-1, len(shape)))
+
+
+def _lyapunov_holds(run: Run, x: Array, shape: Array, level: float) -> int | None:
+    """Number of sampled points around x at which V = yᵀ shape y falls; None when it rises at one of them."""
+    offsets = ellipsoid(shape, level)
     slopes = 2 * np.einsum("ti,ij,tj->t", offsets, shape, run.velocity(x + offsets))
     return len(offsets) if np.isfinite(slopes).all() and (slopes < 0).all() else None
 
@@ -329,7 +335,7 @@ def boundary(field: VectorField, run: Run) -> Found | None:
     policies = field.policy(run.parameters(states))
     p, log_p = policies.p, policies.log_p
     falling = (p[-1] < EXTINCT) & (log_p[2] < log_p[1] - 0.2) & (log_p[1] < log_p[0] - 0.2)
-    falling |= (p[-1] < 1e-12) & (log_p[2] <= log_p[0])
+    falling |= (p[-1] < 1e-12) & (log_p[2] < log_p[0] - 0.01)
     if not falling.any():
         return None
     late = field.policy(run.parameters(run.since(1 / 4))).log_p
@@ -339,28 +345,30 @@ def boundary(field: VectorField, run: Run) -> Found | None:
     alive = ~dying
     first, second = (np.abs(p[k + 1] - p[k])[alive].max(initial=0.0) for k in (0, 1))
     quiet = second < max(0.7 * first, 1e-6) and second < 0.1
-    if not (dying.any() and quiet and _stays_dying(field, run, dying)):
+    pushed = _stays_dying(field, run, dying) if dying.any() else False
+    if not (dying.any() and quiet and pushed is not False):
         return None
     n_left = (~dying).sum(-1)
     mdp = field.mdp
     return "boundary", {
         "deterministic": {mdp.states[s]: mdp.actions[int(np.argmax(p[-1, s]))] for s in np.flatnonzero(n_left == 1)},
         "extinct": [[mdp.states[s], mdp.actions[a], float(p[-1, s, a])] for s, a in np.argwhere(dying)],
+        "pushed_further": pushed,
         "speed_of_log_p": [float(v) for v in ((log_p[2] - log_p[1]) / np.log(4))[dying]],
         "largest_change_elsewhere": float(second),
         "tail": "the logits of dying actions fall like the logarithm of time, or slower",
     }
 
 
-def _stays_dying(field: Field, run: Run, dying: Array) -> bool:
+def _stays_dying(field: Field, run: Run, dying: Array) -> bool | None:
     """Whether the field keeps pushing the dying actions down when they are made rarer by e^-3 and e^-6.
 
     As p_a → 0 the velocity of log p_a relative to the row's others is p_a times a rate; the rate must stay negative.
-    Only students whose rows are logits, one or several, can be moved so; for others the trend alone must do.
+    Only students whose parameters are rows of logits can be moved so; for others None: the trend alone must do.
     """
     observation = field.student.observation
     if observation is None:
-        return True
+        return None
     rows = np.zeros(field.shape, dtype=bool)
     rows[observation[np.argwhere(dying)[:, 0]], np.argwhere(dying)[:, 1]] = True
     theta = run.parameters(run.end)
@@ -399,7 +407,7 @@ def _cycle(field: VectorField, run: Run) -> Found | None:
         "distance_at_returns": distances.tolist(),
     }
     grain = 1e-6 * diameter  # what interpolation and the integrator's own error leave
-    if (np.abs(np.abs(orbit.multipliers) - 1) < 1e-5).any():
+    if (np.abs(orbit.multipliers - 1) < 1e-5).any():
         return ("cycle", evidence | {"isolated": False}) if distances.max() < grain else None
     steadily = (distances[1:] < np.maximum(distances[:-1], grain)).all()
     return ("cycle", evidence | {"isolated": True}) if orbit.stable and steadily else None

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 
 from dynamics.charts import ChartField
 from dynamics.cycles import reduced, to_reduced
-from dynamics.field import Field, VectorField
+from dynamics.field import Field
 from dynamics.rules import TABLE
+from dynamics.vector import VectorField
 from mdp.policy import Array
 from mdp.reading import nearest
 from mdp.student import Student
@@ -79,7 +80,8 @@ class View:
 
     def probabilities(self, x: Array) -> Array:
         """pi(a|o) of every action but the first, flat (..., n), at log-odds (..., n)."""
-        assert self.rows is not None
+        if self.rows is None:
+            raise ValueError("the chart of probabilities needs parameters that are rows of logits")
         odds = x.reshape(*x.shape[:-1], *self.rows)
         top = np.maximum(odds.max(-1, keepdims=True), 0.0)
         weights = np.exp(odds - top)

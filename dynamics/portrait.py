@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -33,11 +33,11 @@ from numpy.typing import ArrayLike
 from dynamics import geometry as plan
 from dynamics import survey
 from dynamics.cycles import Orbit, reduced
-from dynamics.field import VectorField
 from dynamics.layout import AXES, BELOW, columns, layout
 from dynamics.layout import SERIES as SERIES_TALL
 from dynamics.plane import Coords, name_of, view
 from dynamics.shapes import Geometry, Limits, eigenvalue_text, heads, only, shafts
+from dynamics.vector import VectorField
 from mdp.policy import Array
 
 INK, GREY, PALE = "#222222", "#5B6770", "#A9B4BC"
@@ -211,8 +211,7 @@ def shading(drawn: Geometry, *, ax: Axes) -> list[Artist]:
         np.ma.masked_invalid(drawn.curl), extent=(*drawn.curl_x[[0, -1]], *drawn.curl_y[[0, -1]]), origin="lower",
         aspect="auto", interpolation="bilinear", cmap=CURL, vmin=-top, vmax=top, zorder=0,
     )  # fmt: skip
-    figure = ax.get_figure(root=True)
-    assert figure is not None
+    figure = _figure_of(ax)
     place = ax.inset_axes((1.035, 0.0, 0.035, 1.0))
     bar = figure.colorbar(image, cax=place, ticks=MaxNLocator(5))
     bar.set_label(r"curl   $(\partial_j F_i - \partial_i F_j)\,/\,\Vert J\Vert$", labelpad=2)
@@ -318,6 +317,14 @@ def _entries(ax: Axes) -> list[str]:
     return [] if legend is None else [text.get_text() for text in legend.get_texts()]
 
 
+def _figure_of(ax: Axes) -> Figure:
+    """The figure that axes stand in."""
+    figure = ax.get_figure(root=True)
+    if not isinstance(figure, Figure):
+        raise ValueError("these axes stand in no figure")
+    return figure
+
+
 def portrait(
     field: VectorField,
     ax: Axes | None = None,
@@ -358,9 +365,7 @@ def portrait(
     )
     named = name_of(field) if title is None else title
     if ax is not None:
-        figure = ax.get_figure(root=True)
-        assert isinstance(figure, Figure)
-        return Picture(figure, ax, drawn, draw(drawn, ax=ax, title=named))
+        return Picture(_figure_of(ax), ax, drawn, draw(drawn, ax=ax, title=named))
     return _figure([drawn], [named])[0]
 
 
@@ -481,11 +486,9 @@ def redraw(picture: Picture, field: VectorField, *, title: str | None = None) ->
         for artist in made if name not in ("quiver", "nullclines", "series") else ():
             artist.remove()
     for artist in picture.artists.get("quiver", []):
-        assert isinstance(artist, Quiver)
-        artist.set_UVC(*shafts(drawn))
+        cast(Quiver, artist).set_UVC(*shafts(drawn))
     for artist, paths in zip(picture.artists.get("nullclines", []), drawn.nullclines, strict=False):
-        assert isinstance(artist, LineCollection)
-        artist.set_segments(list(paths))
+        cast(LineCollection, artist).set_segments(list(paths))
     with style():
         picture.ax.set_title(_plain(name_of(field) if title is None else title), pad=9)
     kept = {name: made for name, made in picture.artists.items() if name in shown}

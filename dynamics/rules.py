@@ -119,13 +119,6 @@ class Rule:
         """Whether the reward holds r_i."""
         return uses(self.reward, r)
 
-    @property
-    def has_own_loss_form(self) -> bool:
-        """Whether the rule has the cross-entropy H(pi‖pi_theta), whose place an MDP's own loss takes."""
-        return any(CROSS_ENTROPY in list(parts(x)) for x in (self.loss, self.reward)) or any(
-            x.op == "total" and -x == CROSS_ENTROPY for y in (self.loss, self.reward) for x in parts(y)
-        )
-
     def with_own_loss(self) -> Rule:
         """The rule with `Σ_a c[s, a] pi_theta(a|s)` in place of H(pi‖pi_theta), in its loss and in its reward."""
         place = CROSS_ENTROPY.args[1]

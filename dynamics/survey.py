@@ -13,9 +13,9 @@ from dynamics import orbits as curves
 from dynamics.charts import ChartField
 from dynamics.cycles import Orbit, to_parameters, to_reduced
 from dynamics.equilibria import RestPoint, checked_limits, rest_points, rest_points_in_plane
-from dynamics.field import VectorField
 from dynamics.plane import Coords, View, view
 from dynamics.shapes import Limits
+from dynamics.vector import VectorField
 from mdp.policy import Array
 
 SEARCH = 12.0  # rest points are looked for this far from 0 in both coordinates, in nats

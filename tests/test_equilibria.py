@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dynamics.equilibria import classify, rest_point, rest_points, rest_points_in_plane
-from dynamics.field import Field, FunctionField
+from dynamics.field import Field
+from dynamics.vector import FunctionField
 from mdp import random, student, zoo
 from mdp.policy import Array
 

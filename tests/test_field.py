@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from dynamics import rules, update
 from dynamics.charts import in_chart
-from dynamics.field import Field, FunctionField, asymmetry, numerical_jacobian
+from dynamics.field import Field
 from dynamics.formula import after, log, log_p, log_t, p, t, total
 from dynamics.rules import TABLE, Rule
+from dynamics.vector import FunctionField, asymmetry, numerical_jacobian
 from mdp import random, strategies, student, zoo
 from mdp.model import MDP
 from mdp.policy import Policy

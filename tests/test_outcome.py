@@ -12,9 +12,10 @@ import pytest
 from dynamics.charts import in_chart
 from dynamics.cycles import shoot
 from dynamics.discrete import discrete_outcome
-from dynamics.field import Field, FunctionField
+from dynamics.field import Field
 from dynamics.flow import Trajectory, ensemble, flow, iterate, load
 from dynamics.outcome import Outcome, outcome
+from dynamics.vector import FunctionField
 from mdp import random, student, zoo
 
 
@@ -306,7 +307,7 @@ def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
     )
     threading.Timer(4.0, lambda: process.send_signal(signal.SIGINT)).start()
     output, errors = process.communicate(timeout=60)
-    assert process.returncode == 0 and "undecided" in output and "interrupted" in errors
+    assert process.returncode == 0 and "undecided: interrupted at step" in output, errors
     assert len(load(target).t) > 100
 
 
@@ -336,3 +337,18 @@ def test_outcome_is_json() -> None:
     assert isinstance(found, Outcome)
     again = json.loads(json.dumps(found.to_json()))
     assert set(again) == {"kind", "period", "isolated", "amplitude", "at", "evidence"}
+
+
+def test_a_stop_without_growth_is_not_divergence() -> None:
+    """x' = −1/x reaches 0 in finite time, where no step is small enough: undecided, with the reason."""
+    found = outcome(system(lambda x: -1 / x, 1), [1.0])
+    assert found.kind == "undecided" and "no step was small enough" in found.evidence["note"]
+
+
+def test_an_action_frozen_far_out_does_not_count_as_dying() -> None:
+    """A state that is never visited does not move; being at 30 log-odds from the start is no evidence."""
+    from mdp.model import MDP
+
+    mdp = MDP([[[0, 0], [0, 0]], [[0, 0], [0, 0]]], [[0, 0], [0, 0]], [1, 0], teacher=[["1/2", "1/2"]] * 2)
+    found = outcome(Field(mdp, "on-policy"), [[0.5, 0.0], [30.0, 0.0]], limit=400)
+    assert found.kind != "boundary"

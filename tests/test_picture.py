@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamics.field import Field, FunctionField
+from dynamics.field import Field
 from dynamics.flow import Trajectory, ensemble, flow, iterate
 from dynamics.picture import limits, log_odds, ticks, trajectory_html
+from dynamics.vector import FunctionField
 from mdp import random, zoo
 from mdp.model import MDP
 from mdp.picture import LARGEST, MANY, mdp_html, mdp_svg

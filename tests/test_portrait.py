@@ -16,11 +16,12 @@ from matplotlib.figure import Figure
 
 from dynamics import orbits, plane, shapes
 from dynamics import portrait as pictures
-from dynamics.field import Field, FunctionField
+from dynamics.field import Field
 from dynamics.flow import flow
 from dynamics.geometry import LAYERS, geometry, slice_of
 from dynamics.plane import view
 from dynamics.shapes import Geometry
+from dynamics.vector import FunctionField
 from mdp import random, student, zoo
 from mdp.policy import Array
 from vorticity.cli import main

@@ -80,15 +80,16 @@ def flow(
     if save is not None:
         found.trajectory.save(save)
     if as_json:
-        every = max(1, -(-len(found.trajectory.t) // MOST_SAMPLES))
-        thin = {"t": found.trajectory.t[::every], "theta": found.trajectory.theta[::every]}
+        last = len(found.trajectory.t) - 1
+        kept = sorted({*range(0, last, max(1, -(-last // MOST_SAMPLES))), last})
+        thin = {"t": found.trajectory.t[kept], "theta": found.trajectory.theta[kept]}
         render.print_json({"outcome": found.to_json(), **thin})
     else:
         print(f"{title(field.rule.id, field.rule.has_reward)} on {world.name}: {sentence(found, discrete)}")
         render.table(["evidence", ""], [[key, brief(value)] for key, value in found.evidence.items()])
     for warning in field.warnings:
         render.note(warning)
-    if not found.trajectory.complete and found.kind == "undecided":
+    if as_json and found.trajectory.note:
         render.note(found.trajectory.note)
 
 
@@ -210,13 +211,15 @@ def _range_text(found: AlphaRange) -> str:
     if found.proved_none:
         return "none: a gradient"
     if not found.intervals:
-        return f"none of {len(found.tried)} tried"
+        open_ones = sum(kind == "undecided" for _, kind in found.tried)
+        return f"none of {len(found.tried)} tried" + (f", {open_ones} undecided" if open_ones else "")
     texts = []
     for (low, high), (below, above) in zip(found.intervals, found.edges, strict=True):
         left = f"{below:.4g} < " if below is not None else ""
         right = f" < {above:.4g}" if above is not None else ""
         texts.append(f"{left}[{low:.4g}, {high:.4g}]{right}")
-    return "; ".join(texts)
+    open_ones = sum(kind == "undecided" for _, kind in found.tried)
+    return "; ".join(texts) + (f" ({open_ones} of {len(found.tried)} tried undecided)" if open_ones else "")
 
 
 def _interval(text: str) -> tuple[float, float]:
