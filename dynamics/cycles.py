@@ -74,7 +74,7 @@ def reduced(field: VectorField) -> VectorField:
     >>> reduced(Field(zoo.load("swirl"), "on-policy")).shape
     (2, 1)
     """
-    if isinstance(field, Field) and len(field.shape) == 2:
+    if isinstance(field, Field) and len(field.shape) == 2 and field.shape[1] > 1:
         return in_chart(field, "differences")
     return field
 

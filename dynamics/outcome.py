@@ -151,7 +151,7 @@ def outcome(
                     break
                 found = _diverged(run)
             else:
-                found = _examine(field, run)
+                found = _still(run) or _examine(field, run)
             if found is None and (horizon >= limit or n_steps >= most_steps):
                 note = f"no verdict by t = {t[-1]:.6g}, after {n_steps} steps"
                 break
@@ -214,6 +214,22 @@ def _diverged(run: Run) -> Found:
 
 
 # --- rest -------------------------------------------------------------------------------------------------------------
+
+
+def _still(run: Run) -> Found | None:
+    """A start at which the field is exactly 0: at rest whatever its stability."""
+    if run.velocity(run.x[0]).any():
+        return None
+    eigenvalues = np.linalg.eigvals(run.seen.jacobian(run.x[0].reshape(run.seen.shape)))
+    return "rest", {
+        "rest": run.x[0],
+        "distance": 0.0,
+        "residual": 0.0,
+        "eigenvalues": [[float(e.real), float(e.imag)] for e in eigenvalues],
+        "note": "the field is 0 at the start",
+        "extrapolated": False,
+        "settled_by": 0.0,
+    }
 
 
 def newton(run_seen: VectorField, x: Array, *, most: int = 60) -> tuple[Array, Array] | None:

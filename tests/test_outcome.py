@@ -352,3 +352,13 @@ def test_an_action_frozen_far_out_does_not_count_as_dying() -> None:
     mdp = MDP([[[0, 0], [0, 0]], [[0, 0], [0, 0]]], [[0, 0], [0, 0]], [1, 0], teacher=[["1/2", "1/2"]] * 2)
     found = outcome(Field(mdp, "on-policy"), [[0.5, 0.0], [30.0, 0.0]], limit=400)
     assert found.kind != "boundary"
+
+
+def test_one_action_and_starts_at_a_rest_point() -> None:
+    """With one action nothing can move; a start on the centre of fig2 stays there."""
+    from mdp.model import MDP
+
+    mdp = MDP([[["1/2"]]], [[1]], [1], teacher=[[1]])
+    assert outcome(Field(mdp, "on-policy", reward=True), [[0.0]]).kind == "rest"
+    centre = outcome(Field(zoo.load("fig2"), "on-policy", reward=True), np.zeros((2, 2)))
+    assert centre.kind == "rest" and centre.evidence["note"] == "the field is 0 at the start"
