@@ -468,10 +468,15 @@ def test_an_unwritable_output_is_one_line(args: list[str]) -> None:
     assert err.count("\n") == 1 and err.startswith("vorticity: error: standard output: No space")
 
 
+def hear_interrupts() -> None:
+    """A shell starts background jobs with SIGINT ignored, and so would their children be."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_an_interrupt_is_one_line(folder: Path) -> None:
     os.mkfifo(folder / "wait.json")  # reading it waits for a writer that never comes
-    process = command(*FIELD, "--at", "wait.json")
+    process = command(*FIELD, "--at", "wait.json", preexec_fn=hear_interrupts)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=3)  # by now it waits in the command
     time.sleep(0.1)

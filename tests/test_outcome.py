@@ -304,6 +304,8 @@ def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts background jobs with SIGINT ignored, and so would this child be.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     threading.Timer(4.0, lambda: process.send_signal(signal.SIGINT)).start()
     output, errors = process.communicate(timeout=60)
