@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from dynamics.charts import ChartField, in_chart
 from dynamics.field import Field
-from dynamics.flow import steps
+from dynamics.flow import sampled, steps
 from dynamics.vector import FunctionField, VectorField, complex_step_holds
 from mdp.policy import Array
 
@@ -190,12 +190,6 @@ def _orbit(
     others = np.delete(values, trivial)
     others = others[np.argsort(-np.abs(others))]
     times = np.linspace(0.0, period, points)
-    states = [x[None]]
-    done = 1
-    for step in steps(lambda y: _velocity(seen, y), x, period, rtol=1e-12, atol=1e-13):
-        upto = int(np.searchsorted(times, step.t, side="right"))
-        if upto > done:
-            states.append(step.at(times[done:upto]).T)
-            done = upto
-    theta = to_parameters(seen, np.concatenate(states), gauge)
+    states = sampled(lambda y: _velocity(seen, y), x, times, rtol=1e-12, atol=1e-13)
+    theta = to_parameters(seen, states, gauge)
     return Orbit(period, theta, others, complex(values[trivial]), float(np.linalg.norm(gap)))

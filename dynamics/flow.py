@@ -199,6 +199,17 @@ def ensemble(
     )
 
 
+def sampled(function: Callable[[Array], Array], x0: Array, times: Array, *, rtol: float, atol: float) -> Array:
+    """The solution of `x' = function(x)` from the flat state x0 (n,) at `times` (k,) from 0 on, shape (k, n).
+
+    Shorter where the run ends early.
+
+    >>> sampled(lambda x: -x, np.array([1.0]), np.array([0.0, 1.0]), rtol=1e-10, atol=1e-12).round(6)[-1]
+    array([0.367879])
+    """
+    return _run(function, x0, times, rtol, atol, None).theta
+
+
 def _run(
     function: Callable[[Array], Array],
     theta0: Array,

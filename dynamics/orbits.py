@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.spatial import cKDTree
 
-from dynamics.flow import steps
+from dynamics.flow import sampled, steps
 from mdp.policy import Array
 
 Velocity = Callable[[Array], Array]  # flat points (..., n) to velocities (..., n)
@@ -154,12 +154,8 @@ def _loop(velocity: Velocity, x: Array, basis: Array, point: Array, turn: _Retur
     if (np.abs(multipliers - 1) < 1e-4).any():
         return None
     times = np.linspace(0.0, turn.t, 401)
-    states, done = [(x + basis @ point)[None]], 1
-    for part in steps(velocity, states[0][0], turn.t, rtol=1e-10, atol=1e-12):
-        upto = int(np.searchsorted(times, part.t, side="right"))
-        states.append(part.at(times[done:upto]).T)
-        done = max(done, upto)
-    return Loop(turn.t, np.concatenate(states), bool((np.abs(multipliers) < 1).all()))
+    states = sampled(velocity, x + basis @ point, times, rtol=1e-10, atol=1e-12)
+    return Loop(turn.t, states, bool((np.abs(multipliers) < 1).all()))
 
 
 @dataclass(frozen=True, eq=False)
