@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from dynamics import formula as fm
 from dynamics import rules
 from dynamics import update as eq1
-from dynamics.rules import REWARD, Rule, Split, control_kind, mixture_weight, split, structural_potential
+from dynamics.rules import REWARD, Rule, Split, mixture_weight, split, structural_potential
 from dynamics.vector import VectorField
 from mdp import evaluation
 from mdp import student as students
@@ -130,23 +130,11 @@ class Field(VectorField):
 
         Student control: `Σ_s rho(s) W(s)`, the expected sum of rewards with the terms of the next state counted at the
         first state too; for N-distill −E Σ H(pi‖pi_theta), plus J with +R. Fixed control:
-        `Σ_s d(s) (Σ_a q Q log pi_theta − l)`. See `dynamics.rules.structural_potential`, which decides between them.
+        `Σ_s d(s) (Σ_a q Q log pi_theta − l)`. `dynamics.rules.structural_potential` says whether there is one.
         """
-        kind = control_kind(self.rule, self.control)
         if structural_potential(self.effective_rule, self.control) is None:
             return None
-        student = self.policy(theta)
-        at = eq1.evaluate(self.problem, student)
-        if kind == "student":
-            if at.W is None:
-                return np.zeros(student.p.shape[:-2])
-            return np.asarray((at.W * self.mdp.initial).sum(-1))
-        per_state = np.zeros(student.p.shape[:-1], dtype=student.p.dtype)
-        if at.Q is not None:
-            per_state = (at.q * at.Q * student.log_p).sum(-1)
-        if not fm.is_zero(self.problem.loss):
-            per_state = per_state - float(self.alpha) * fm.evaluate(self.problem.loss, at.values)[..., 0]
-        return np.asarray((at.d * per_state).sum(-1))
+        return eq1.potential(self.problem, self.policy(theta))
 
     # --- facts about the field ---------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from dynamics.formula import Formula, Values, is_zero
 from dynamics.rules import Split
-from mdp.evaluation import Chain, World, backup, backup_matrix, chain, visits_only
+from mdp.evaluation import Chain, World, backup, backup_matrix, chain, product, visits_only
 from mdp.policy import Array, Policy, summed
 
 # V_pi(s) > V_theta(s) is asked of floats: values that differ by less than this share of their size are a tie.
@@ -140,6 +140,24 @@ def _critic(problem: Problem, student: Policy, control: Chain | None) -> tuple[t
     return (own, weighted), np.where(gap > slack, problem.number(1), problem.number(0))
 
 
+def potential(problem: Problem, student: Policy) -> Array:
+    """The function that eq. (1) climbs where it climbs one (`dynamics.rules.structural_potential`), shape (...).
+
+    Student control: `Σ_s rho(s) W(s)`, the terms of the next state counted at the first state too. Fixed control:
+    `Σ_s d(s) (Σ_a q Q log pi_theta − alpha l)`.
+    """
+    at = evaluate(problem, student)
+    zero = (student.p * 0).sum((-1, -2))
+    if problem.share != 0:
+        return zero if at.W is None else np.asarray(zero + (at.W * problem.world.initial).sum(-1))
+    per_state = student.p[..., 0] * 0
+    if at.Q is not None:
+        per_state = per_state + dot(at.q * at.Q, student.log_p)
+    if not is_zero(problem.loss):
+        per_state = per_state - problem.alpha * problem.loss.function(at.values)[..., 0]
+    return np.asarray((at.d * per_state).sum(-1))
+
+
 # --- the Jacobian -----------------------------------------------------------------------------------------------------
 
 
@@ -190,9 +208,12 @@ def _value_derivatives(problem: Problem, student: Policy, at: Point, K: Any) -> 
     if at.critic is not None and problem.terms.v_student_now:
         their_chain, weighted = at.critic
         resolvent = their_chain.resolvent()
-        reach = (
-            resolvent[..., None, :] if problem.one_step else resolvent[..., None, :] + K @ resolvent[..., None, :, :]
-        )
+        reach = resolvent[..., None, :]
+        if not problem.one_step:
+            size = resolvent.shape[-1]
+            flat = K.reshape(*K.shape[:-3], -1, size)
+            later = product(problem.world, flat, resolvent) if flat.ndim == 2 else flat @ resolvent
+            reach = reach + later.reshape(K.shape)
         found.append((problem.number(problem.terms.v_student_now) * reach, center(student.p, weighted)))
     return found
 

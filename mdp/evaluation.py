@@ -7,6 +7,7 @@ sparse P) or `mdp.exact` (object arrays of exact numbers); the formulas are the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,6 +36,18 @@ class World(Protocol):
     def ending(self) -> Any: ...
     @property
     def discount(self) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Algebra:
+    """How exact matrices are inverted and multiplied, where a library does it quicker than Python's own loops.
+
+    `inverse` maps (n, n) to (n, n) and raises ZeroDivisionError where there is none; `product` is the matrix product.
+    A world of exact numbers may carry one as its attribute `algebra`.
+    """
+
+    inverse: Callable[[Array], Array]
+    product: Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +108,7 @@ def chain(world: World, q: Array) -> Chain:
         return Chain(shape, None, tuple(_sparse_solver(world, table) for table in tables))
     matrix = chain_matrix(world, q)
     if matrix.dtype == object:
-        return Chain(shape, exact_inverse(matrix))
+        return Chain(shape, _exact_inverse(world, matrix))
     try:
         if matrix.ndim > 2 or size <= _SMALL:
             return Chain(shape, np.linalg.inv(matrix))
@@ -105,6 +118,26 @@ def chain(world: World, q: Array) -> Chain:
 
 
 _ENDLESS = "I - g P_q is singular: from some state the policy never ends; with discount 1 it must"
+
+
+def _exact_inverse(world: World, matrix: Array) -> Array:
+    algebra: Algebra | None = getattr(world, "algebra", None)
+    if algebra is None:
+        return exact_inverse(matrix)
+    try:
+        return algebra.inverse(matrix)
+    except ZeroDivisionError:
+        raise ValueError(_ENDLESS) from None
+
+
+def product(world: World, left: Array, right: Array) -> Array:
+    """The matrix product, by the world's own algebra for its exact numbers: (n, k) times (k, m).
+
+    >>> product(MDP([[[0]]], [[1]], [1]), np.eye(1), np.array([[2.0]]))
+    array([[2.]])
+    """
+    algebra: Algebra | None = getattr(world, "algebra", None)
+    return left @ right if algebra is None else algebra.product(left, right)
 
 
 def chain_matrix(world: World, q: Array) -> Array:
@@ -148,7 +181,9 @@ def backup(world: World, values: Array) -> Array:
         flat = values.reshape(-1, size)
         expected = np.asarray((world.P @ flat.T).T).reshape(*values.shape, np.shape(world.R)[-1])
     else:
-        expected = (values @ world.P.reshape(-1, size).T).reshape(*values.shape, np.shape(world.R)[-1])
+        moves = world.P.reshape(-1, size).T
+        expected = values @ moves if values.ndim != 2 else product(world, values, moves)
+        expected = expected.reshape(*values.shape, np.shape(world.R)[-1])
     return np.asarray(world.discount * expected)
 
 

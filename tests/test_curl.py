@@ -10,9 +10,7 @@ import pytest
 from dynamics.field import Field
 from dynamics.rules import TABLE, expected_gradient
 from mdp import random, student, zoo
-from proofs.curl import decide, exact_curl
-
-DECIDED_NO = ("on-policy", "student-critic", "bootstrap")
+from proofs.curl import decide, decide_all, exact_curl, routes
 
 
 @pytest.mark.parametrize("rule", TABLE)
@@ -23,12 +21,12 @@ def test_verdicts_fit_the_table(rule: str, control: str) -> None:
         field = Field(mdp, rule, control=control, reward=reward, alpha="2/3")
         verdict = decide(field)
         expected = expected_gradient(field.rule, control)
-        if expected and rule != "value-gate":
+        if expected:
             assert verdict.verdict == "gradient" and verdict.potential and verdict.witness is None
+            assert ("side of the value gate" in verdict.holds_for) == (rule == "value-gate")
         else:
-            assert verdict.verdict in ("not-gradient", "undecided") and verdict.potential is None
-        if rule in DECIDED_NO and control == "student":
-            assert verdict.verdict == "not-gradient"
+            assert verdict.verdict == "not-gradient" and verdict.potential is None
+        assert set(routes(field).values()) <= {verdict.verdict}
         if verdict.witness is not None:
             check_witness(field, verdict.witness)
 
@@ -40,6 +38,10 @@ def check_witness(field: Field, witness: dict) -> None:
     theta = np.log(table.astype(float))
     i, j = tuple(witness["i"]), tuple(witness["j"])
     value = float(Fraction(witness["value"]))
+    if witness["ball"] is not None:
+        (m, e), (r, f) = witness["ball"]["mid"], witness["ball"]["rad"]
+        assert abs(m) * Fraction(2) ** e > r * Fraction(2) ** f  # 0 is excluded
+        assert float(m * Fraction(2) ** e) == pytest.approx(value, rel=1e-15)
     assert value != 0
 
     def slope(of: tuple, by: tuple) -> float:
@@ -51,10 +53,10 @@ def check_witness(field: Field, witness: dict) -> None:
 
 
 def test_bandit_is_a_gradient_though_no_rule_says_so() -> None:
-    """T1: in a one-step bandit on-policy distillation is a gradient: exact curl 0, and no false witness."""
+    """T1: in a one-step bandit on-policy distillation is a gradient, the loss a potential; no false witness."""
     verdict = decide(Field(zoo.load("bandit"), "on-policy"))
-    assert verdict.verdict == "undecided" and "exact curl is 0" in verdict.reason
-    assert verdict.error_bound is None
+    assert verdict.verdict == "gradient" and "visits of no state depend" in verdict.reason
+    assert verdict.error_bound == 0 and verdict.potential and "visits of any policy" in verdict.potential
 
 
 @pytest.mark.parametrize(("n_actions", "gradient"), [(2, True), (3, False)])
@@ -67,15 +69,54 @@ def test_one_state_with_a_self_loop(n_actions: int, gradient: bool) -> None:
     field = Field(MDP(P, [[0] * n_actions], [1], teacher=teacher), "on-policy")
     table = np.array([[Fraction(a + 2, sum(range(2, n_actions + 2))) for a in range(n_actions)]], dtype=object)
     assert (exact_curl(field, table) == 0).all() == gradient
-    assert (decide(field).verdict != "not-gradient") == gradient
+    assert decide(field).verdict == ("gradient" if gradient else "not-gradient")
 
 
-def test_reasons_of_the_undecided() -> None:
-    big = random.episodic(0, 30, 2)
-    assert "too many" in decide(Field(big, "on-policy")).reason
-    assert "logarithms" in decide(Field(zoo.load("swirl"), "reverse-kl")).reason
-    field = Field(zoo.load("swirl"), "on-policy", student=student.features(np.eye(4), 2))
-    assert "features" in decide(field).reason
+def test_what_cannot_be_decided_says_why() -> None:
+    big = Field(random.garnet(0, 1300, 2, 3, discount="0.9"), "on-policy")
+    assert decide(big).verdict == "undecided" and "too many" in decide(big).reason
+    shut = Field(zoo.load("bandit"), "value-gate")
+    assert decide(shut).verdict == "undecided" and "gate" in decide(shut).reason
+
+
+def test_larger_models_are_decided_modulo_primes() -> None:
+    """Beyond rational functions: a zero curl with a stated error, a non-zero one with a ball that excludes zero."""
+    mdp = random.garnet(0, 100, 2, 3, discount="0.9")
+    witness = decide(Field(mdp, "on-policy")).witness
+    assert witness is not None and witness["ball"] is not None
+    constant = np.array(mdp.exact.P)
+    constant[:, 1, :] = constant[:, 0, :]
+    verdict = decide(Field(mdp.replace(P=constant), "on-policy"))
+    assert verdict.verdict == "gradient" and verdict.error_bound is not None and 0 < verdict.error_bound < 2**-60
+    assert "probability of error" in verdict.holds_for
+
+
+def test_general_features() -> None:
+    """Any rational Phi: aliasing written as features gives the same verdicts, and witnesses in exp theta."""
+    rows = np.array([[1, 0], [0, 1], [0.5, 1], [0, 0]])
+    for rule, expected in (("reverse-kl", "not-gradient"), ("reverse-kl-corrected", "gradient")):
+        field = Field(zoo.load("swirl"), rule, student=student.features(rows, 2))
+        verdict = decide(field)
+        assert verdict.verdict == expected and set(routes(field).values()) == {expected}
+        if verdict.witness is not None:
+            theta = 2 * np.log([float(Fraction(x)) for x in verdict.witness["exp_theta"]])
+            curl = field.curl(theta)[0, 1]
+            assert float(verdict.witness["value"]) == pytest.approx(curl, rel=1e-9)
+
+
+@pytest.mark.parametrize("rule", [name for name in TABLE if name != "value-gate"])
+@pytest.mark.parametrize("size", [(2, 2), (1, 3)])
+def test_every_mdp_of_a_size(rule: str, size: tuple[int, int]) -> None:
+    verdict = decide_all(TABLE[rule], *size)
+    always = expected_gradient(TABLE[rule]) is True
+    if size == (2, 2):
+        assert verdict.verdict == ("gradient" if always else "not-gradient")
+    assert ("almost every" in verdict.holds_for) == (verdict.verdict == "not-gradient")
+
+
+def test_sizes_that_are_too_large_for_all_mdps() -> None:
+    with pytest.raises(ValueError, match="must be one of"):
+        decide_all(TABLE["er"], 5, 5)
 
 
 def test_large_models_are_answered_at_once() -> None:
