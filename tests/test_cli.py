@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,23 @@ SWIRL: dict[str, Any] = {
 }
 
 
+@lru_cache
+def certificates() -> dict[str, str]:
+    """Two certificates, as `verify` writes them."""
+    from proofs.verify import CLAIMS, to_certificate, verify
+
+    return {name: json.dumps(to_certificate(verify(CLAIMS[name]))) for name in ("T1", "E1")}
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test runs in a folder of its own that holds the files of the examples."""
     monkeypatch.chdir(tmp_path)
     Path("mine.json").write_text(json.dumps(SWIRL), "utf-8")
     Path("theta.json").write_text("[[0.5, -0.5], [1, 2]]", "utf-8")
+    Path("certificates").mkdir()
+    for name, content in certificates().items():
+        Path("certificates", f"{name}.json").write_text(content, "utf-8")
     return tmp_path
 
 
@@ -77,7 +89,7 @@ def test_every_command_has_help_with_examples(capsys: Capture) -> None:
 
 def long_ones(lines: list[str]) -> list[object]:
     """The lines as parameters of a test; tours and searches over alpha take their time."""
-    slow = re.compile(r"vorticity (tour|compare (?!.*--no-alphas))|--steps")
+    slow = re.compile(r"vorticity (tour|verify$|compare (?!.*--no-alphas))|flow .*--steps")
     return [pytest.param(line, marks=pytest.mark.slow) if slow.search(line) else line for line in lines]
 
 

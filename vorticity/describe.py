@@ -101,6 +101,7 @@ def verdict(found: Verdict) -> str:
     """A verdict's evidence, one fact a line."""
     facts = {
         "why": found.reason,
+        "decided by": found.method,
         "potential": found.potential,
         "holds for": found.holds_for,
         "asymmetry": None if found.asymmetry is None else number(found.asymmetry),
@@ -109,7 +110,8 @@ def verdict(found: Verdict) -> str:
     }
     if found.witness is not None:
         w = found.witness
+        about = "about " if w["ball"] else ""
         facts["witness"] = (
-            f"dF_i/dtheta_j - dF_j/dtheta_i = {w['value']} at i = {w['i']}, j = {w['j']}, policy {w['policy']}"
+            f"dF_i/dtheta_j - dF_j/dtheta_i = {about}{w['value']} at i = {w['i']}, j = {w['j']}, policy {w['policy']}"
         )
     return "\n".join(f"  {name}: {fact}" for name, fact in facts.items() if fact is not None)

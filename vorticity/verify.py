@@ -1,0 +1,141 @@
+"""The commands that settle things: `verify` runs the claims, `check` re-checks certificates in another process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vorticity import options, render
+
+if TYPE_CHECKING:
+    from proofs.claims.claim import Finding
+
+Json = dict[str, Any]
+
+
+@click.command()
+@click.argument("claims", metavar="[CLAIM]...", nargs=-1)
+@click.option("--certificates", metavar="DIR", help="Write one certificate for each claim into DIR.")
+@click.option("--steps", is_flag=True, help="Print every step of every claim too.")
+@options.seed_option
+@options.json_option
+def verify(claims: tuple[str, ...], certificates: str | None, steps: bool, seed: int, as_json: bool) -> None:
+    """Every claim, its verdict and its evidence.
+
+    proved, refuted, supported (numerically) or undecided, beside what is expected. Symbolic facts are proved for all
+    theta, many for all MDPs of a size; `vorticity check` re-checks the certificates independently. Exit code 1 when a
+    verdict is not the expected one.
+
+    \b
+    Examples:
+      vorticity verify
+      vorticity verify T1 C3 --steps
+      vorticity verify G1 --certificates certificates --json
+    """
+    from proofs.verify import chosen, save, to_json
+    from proofs.verify import verify as settle
+
+    wanted = chosen(claims)
+    folder = None if certificates is None else writable(Path(certificates))
+    found: list[tuple[Finding, Path | None]] = []
+    try:
+        with render.progress("verifying") as tell:
+            for k, claim in enumerate(wanted):
+                finding = settle(claim, seed=seed)
+                found.append((finding, None if folder is None else save(finding, folder)))
+                if tell is not None:
+                    tell((k + 1) / len(wanted))
+    finally:  # interrupted: what has been found is not lost
+        if as_json:
+            render.print_json({"claims": [to_json(*one) for one in found]})
+        else:
+            _print(found, steps)
+    unexpected = [finding for finding, _ in found if not finding.as_expected]
+    for finding in unexpected:
+        render.note(f"{finding.claim.id} is {finding.verdict}, not {finding.claim.expected}: {_failures(finding)}")
+    if unexpected:
+        raise click.exceptions.Exit(1)
+
+
+def _print(found: list[tuple[Finding, Path | None]], steps: bool) -> None:
+    rows = [
+        [
+            finding.claim.id,
+            finding.claim.title,
+            finding.verdict + ("" if finding.as_expected else f" (expected {finding.claim.expected})"),
+            f"{sum(bool(step.holds) for step in finding.steps)}/{len(finding.steps)}",
+            str(len(finding.facts)),
+            f"{finding.seconds:.2f} s",
+            "-" if path is None else str(path),
+        ]
+        for finding, path in found
+    ]
+    render.table(["claim", "what", "verdict", "steps", "facts", "time", "certificate"], rows)
+    if steps:
+        word = {True: "holds", False: "FAILS", None: "undecided"}
+        for finding, _ in found:
+            print(f"\n{finding.claim.id}: {render.clean(finding.claim.statement)}")
+            for step in finding.steps:
+                print(f"  {word[step.holds]} ({step.means}): {render.clean(step.says)}")
+    total = sum(finding.seconds for finding, _ in found)
+    count = sum(finding.as_expected for finding, _ in found)
+    print(f"{count} of {len(found)} claims as expected, {total:.0f} s")
+
+
+def _failures(finding: Finding) -> str:
+    shown = finding.failed[:3]
+    more = len(finding.failed) - len(shown)
+    return "; ".join(shown) + (f" (and {more} more)" if more > 0 else "") or "a step was not decided"
+
+
+def writable(folder: Path) -> Path:
+    """The folder, made if need be; raises OSError now rather than after the work if nothing can be written to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / ".vorticity"
+    probe.touch()
+    probe.unlink()
+    return folder
+
+
+@click.command()
+@click.argument("files", metavar="CERTIFICATE...", nargs=-1, required=True)
+@options.json_option
+def check(files: tuple[str, ...], as_json: bool) -> None:
+    """Re-check certificates, independently.
+
+    The checker shares no code with what wrote them and runs in a process of its own: its arithmetic, its evaluation of
+    the update and its copy of the table are its own. Valid, or invalid with the first fact that fails. Exit code 1
+    when one is not valid.
+
+    \b
+    Examples:
+      vorticity check certificates/T1.json
+      vorticity check certificates/T1.json certificates/E1.json --json
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from dataclasses import asdict
+    from multiprocessing import get_context
+
+    from proofs.check import check as recheck
+
+    answers: list[Json] = []
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        for name in files:
+            report = pool.submit(recheck, name).result()
+            answers.append({"file": name, **asdict(report)})
+            if not as_json:
+                print(render.clean(_line(answers[-1])), flush=True)
+    if as_json:
+        render.print_json({"certificates": answers})
+    if not all(one["valid"] for one in answers):
+        raise click.exceptions.Exit(1)
+
+
+def _line(answer: Json) -> str:
+    if not answer["valid"]:
+        return f"{answer['file']}: invalid: {answer['reason']}"
+    bound = answer["error_bound"]
+    chance = f", error below {bound:.0e}" if bound else ""
+    return f"{answer['file']}: valid: {answer['claim']}, {answer['n_facts']} facts, {answer['seconds']:.1f} s{chance}"
