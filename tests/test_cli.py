@@ -232,7 +232,11 @@ def test_tour(capsys: Capture, tmp_path: Path) -> None:
     assert [one["as_said"] for one in answer["stories"]] == [True] * 4
     kept = strict((tmp_path / "new" / "folder" / "numbers.json").read_text())
     assert kept["stories"] == answer["stories"]
-    assert answer["written"] == [str(tmp_path / "new" / "folder" / "numbers.json")]
+    folder = tmp_path / "new" / "folder"
+    assert all(claim["verdict"] == "proved" for claim in answer["claims"]) and len(answer["claims"]) >= 12
+    certificates = [claim["certificate"] for claim in answer["claims"]]
+    assert answer["written"] == [*certificates, str(folder / "numbers.json")]
+    assert all(Path(path).parent == folder / "certificates" for path in certificates)
 
 
 @pytest.mark.slow
@@ -240,6 +244,7 @@ def test_tour_draws_and_prints(capsys: Capture, tmp_path: Path) -> None:
     assert main(["tour", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "said to be gradients are symmetric" in shown and "period 6.4889442" in shown
+    assert "12 of 12 certificates valid, re-checked independently" in shown
     for name in ("swirl", "aliased-cycle", "corridor-cycle", "fig2"):
         assert (tmp_path / f"{name}.svg").read_text().rstrip().endswith("</svg>")
 

@@ -67,6 +67,8 @@ def test_readme_examples_run(
     monkeypatch.chdir(tmp_path)
     assert main(["show", "swirl", "--json"]) == 0
     Path("mine.json").write_text(capsys.readouterr().out, "utf-8")
+    assert main(["curl", "chain", "--rule", "on-policy", "--certificate", "chain.json"]) == 0
+    capsys.readouterr()
     command = line.split(">")[0]
     assert main(shlex.split(command)[1:]) == 0
     assert capsys.readouterr().out.strip()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vorticity.tour import Row, Story
 
 NOT_A_CYCLE = "not a gradient does not mean that it cycles, and curl depends on the metric: the flow decides"
-MEASURED = ("asymmetry", "gradient?", "paper", "teacher rests?")
+MEASURED = ("asymmetry", "verdict", "paper", "teacher rests?")
 LARGE = 4000  # parameters up to which a Jacobian is formed unasked: 128 MB
 ZOO = ("name", "states", "actions", "observations", "discount", "size", "summary", "source")
 Json = dict[str, Any]
@@ -79,8 +79,8 @@ def rules(
 ) -> None:
     """The table of rules: loss, reward, gradient or not.
 
-    What each rule descends, what the paper says of it, and what is measured, with the size of the field at the teacher.
-    Asymmetry is the largest ‖J - Jᵀ‖/‖J‖ at random parameters: zero, to rounding, for a gradient.
+    What each rule follows, whether it is a gradient field on this MDP (decided, as by `vorticity curl`), what the paper
+    says, and the size of the field at the teacher. Asymmetry is the largest ‖J - Jᵀ‖/‖J‖ at random parameters.
 
     \b
     Examples:
@@ -116,13 +116,13 @@ def _facts(rule: Rule) -> Json:
 
 
 def _measured(row: Row) -> list[str]:
-    """The columns asymmetry, gradient?, paper, teacher rests?"""
+    """The columns asymmetry, verdict, paper, teacher rests?"""
     word = {True: "yes", False: "no", None: "-"}
     paper = word[row.expected_gradient] + ("" if row.agrees is not False else "  CONTRADICTED")
     rests = word[row.teacher_rests] + (
         f" ({render.number(row.teacher_residual, 2)})" if row.teacher_rests is False else ""
     )
-    return [render.number(row.asymmetry, 2), word[row.symmetric], paper, rests]
+    return [render.number(row.asymmetry, 2), row.verdict or "-", paper, rests]
 
 
 def _remarks(rows: Iterable[Row]) -> None:
@@ -398,11 +398,12 @@ def tour(
     seed: int,
     as_json: bool,
 ) -> None:
-    """The main job in a minute: cycle, correction, picture.
+    """The main job in a minute: cycle, correction, proof, picture.
 
     On four MDPs a rule with reward cycles and its correction comes to rest (on fig2: runs to the boundary); then every
-    rule on each, beside what the sources say (the options are those of this table). "Not a gradient" is said of MDPs
-    in general: a rule may be symmetric on one of them without contradicting it. Portraits and numbers go to DIR.
+    rule on each, beside what the sources say (the options are those of this table); then the claims that are proved,
+    with certificates, re-checked. "Not a gradient" is said of MDPs in general: a rule may be one on some of them
+    without contradicting it. Portraits, numbers and certificates go to DIR.
 
     \b
     Examples:
@@ -410,6 +411,7 @@ def tour(
       vorticity tour --out somewhere --reward --seed 1
       vorticity tour --no-pictures --json
     """
+    from proofs.verify import to_json
     from vorticity.tour import MDPS, PAIRS, draw, story, survey
 
     worlds = [options.load_mdp(name, teacher) for name in MDPS]
@@ -423,10 +425,15 @@ def tour(
                 written.append(place / f"{pair[0]}.svg")
                 draw(stories[-1], written[-1])
             if tell is not None:
-                tell((k + 1) / (len(PAIRS) + 1))
+                tell((k + 1) / (len(PAIRS) + 2))
         rows = survey(worlds, reward=reward, alpha=alpha, control=control, seed=seed)
+        if tell is not None:
+            tell((len(PAIRS) + 1) / (len(PAIRS) + 2))
+        proved = verify.proved(verify.writable(place / "certificates"), seed)
+    written += [path for _, path in proved if path is not None]
     told = [one.to_json() for one in stories]
     answer = {"seed": seed, "stories": told, "rows": [row.to_json() for row in rows]}
+    answer["claims"] = [to_json(*one) for one in proved]
     written.append(place / "numbers.json")
     written[-1].write_text(render.json_text(answer) + "\n", encoding="utf-8")
     if as_json:
@@ -445,6 +452,10 @@ def tour(
         print()
     _count(rows)
     _remarks(rows)
+    print()
+    verify.show(proved)
+    checked = list(verify.reports(str(path) for _, path in proved if path is not None))
+    print(f"{sum(one['valid'] for one in checked)} of {len(checked)} certificates valid, re-checked independently")
     print(f"written to {place}: {', '.join(path.name for path in written)}")
 
 

@@ -16,6 +16,7 @@ from dynamics.field import Field
 from dynamics.rules import TABLE, Rule, expected_gradient
 from mdp import random, zoo
 from mdp.model import MDP
+from proofs.curl import decide
 
 MDPS = ("swirl", "fig2", "corridor-cycle", "aliased-cycle")
 POINTS = 16
@@ -43,6 +44,7 @@ class Row:
     symmetric: bool | None  # whether that is 0 as far as floats can tell; None where they cannot
     expected_gradient: bool | None  # what the paper says of (rule, control); None where it says nothing
     teacher_residual: float | None  # largest |F| at the teacher; None where no student equals it
+    verdict: str | None = None  # "gradient", "not-gradient" or "undecided", as `proofs.curl` decides it here
     lyapunov: str | None = None  # a function known to fall along the flow, in words
     refused: str | None = None
 
@@ -55,11 +57,12 @@ class Row:
     def agrees(self) -> bool | None:
         """Whether the measurement fits the paper.
 
-        "Not a gradient" is said of MDPs in general: a rule that is symmetric on this one does not contradict it.
+        "Not a gradient" is said of MDPs in general: a rule that is one on this one does not contradict it.
         """
         if self.symmetric is None or self.expected_gradient is None:
             return None
-        return self.symmetric or not self.expected_gradient
+        seen = self.symmetric and self.verdict != "not-gradient"
+        return seen or not self.expected_gradient
 
     def to_json(self) -> dict[str, Any]:
         """The row with everything derived from it."""
@@ -103,6 +106,7 @@ def row(
             asymmetry=worst if np.isfinite(worst) else None,
             symmetric=field.is_symmetric(thetas),
             teacher_residual=field.teacher_residual(),
+            verdict=decide(field, seed=seed).verdict,
             lyapunov=field.lyapunov(),
         )
     except ValueError as error:

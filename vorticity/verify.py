@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from proofs.claims.claim import Finding
 
 Json = dict[str, Any]
+Found = tuple["Finding", "Path | None"]
 
 
 @click.command()
@@ -34,24 +36,22 @@ def verify(claims: tuple[str, ...], certificates: str | None, steps: bool, seed:
       vorticity verify T1 C3 --steps
       vorticity verify G1 --certificates certificates --json
     """
-    from proofs.verify import chosen, save, to_json
-    from proofs.verify import verify as settle
+    from proofs.verify import chosen, to_json, verify_all
 
     wanted = chosen(claims)
     folder = None if certificates is None else writable(Path(certificates))
-    found: list[tuple[Finding, Path | None]] = []
+    found: list[Found] = []
     try:
         with render.progress("verifying") as tell:
-            for k, claim in enumerate(wanted):
-                finding = settle(claim, seed=seed)
-                found.append((finding, None if folder is None else save(finding, folder)))
+            for one in verify_all(wanted, seed=seed, directory=folder):
+                found.append(one)
                 if tell is not None:
-                    tell((k + 1) / len(wanted))
+                    tell(len(found) / len(wanted))
     finally:  # interrupted: what has been found is not lost
         if as_json:
             render.print_json({"claims": [to_json(*one) for one in found]})
         else:
-            _print(found, steps)
+            show(found, steps)
     unexpected = [finding for finding, _ in found if not finding.as_expected]
     for finding in unexpected:
         render.note(f"{finding.claim.id} is {finding.verdict}, not {finding.claim.expected}: {_failures(finding)}")
@@ -59,7 +59,15 @@ def verify(claims: tuple[str, ...], certificates: str | None, steps: bool, seed:
         raise click.exceptions.Exit(1)
 
 
-def _print(found: list[tuple[Finding, Path | None]], steps: bool) -> None:
+def proved(folder: Path, seed: int) -> list[Found]:
+    """The claims that are proved rather than supported, which takes seconds, with their certificates."""
+    from proofs.verify import CLAIMS, verify_all
+
+    return list(verify_all([c for c in CLAIMS.values() if c.expected == "proved"], seed=seed, directory=folder))
+
+
+def show(found: list[Found], steps: bool = False) -> None:
+    """Print claims as a table, and if wanted every step."""
     rows = [
         [
             finding.claim.id,
@@ -114,23 +122,28 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
       vorticity check certificates/T1.json
       vorticity check certificates/T1.json certificates/E1.json --json
     """
+    answers = []
+    for answer in reports(files):
+        answers.append(answer)
+        if not as_json:
+            print(render.clean(_line(answer)), flush=True)
+    if as_json:
+        render.print_json({"certificates": answers})
+    if not all(one["valid"] for one in answers):
+        raise click.exceptions.Exit(1)
+
+
+def reports(files: Iterable[str]) -> Iterator[Json]:
+    """What the independent checker says of each file, from a process of its own."""
     from concurrent.futures import ProcessPoolExecutor
     from dataclasses import asdict
     from multiprocessing import get_context
 
     from proofs.check import check as recheck
 
-    answers: list[Json] = []
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         for name in files:
-            report = pool.submit(recheck, name).result()
-            answers.append({"file": name, **asdict(report)})
-            if not as_json:
-                print(render.clean(_line(answers[-1])), flush=True)
-    if as_json:
-        render.print_json({"certificates": answers})
-    if not all(one["valid"] for one in answers):
-        raise click.exceptions.Exit(1)
+            yield {"file": name, **asdict(pool.submit(recheck, name).result())}
 
 
 def _line(answer: Json) -> str:
