@@ -95,7 +95,7 @@ def evaluate(problem: Problem, student: Policy, *, visits_suffice: bool = True) 
     Raises ValueError when the control policy never ends from some state (discount 1).
     """
     world, terms, alpha, p = problem.world, problem.terms, problem.alpha, student.p
-    q = problem.base if problem.share == 0 else p if problem.share == 1 else problem.base + problem.share * p
+    q = control_policy(problem, p)
     if problem.chain is None and visits_suffice and not (problem.rewarded or problem.gated):
         control, d = None, visits_only(world, q)
     else:
@@ -138,6 +138,13 @@ def _critic(problem: Problem, student: Policy, control: Chain | None) -> tuple[t
     gap = theirs - (values if values.dtype == object else values.real)
     slack = 0 if values.dtype == object else TIE * np.abs(theirs).max()
     return (own, weighted), np.where(gap > slack, problem.number(1), problem.number(0))
+
+
+def control_policy(problem: Problem, p: Array) -> Array:
+    """`q = base + share·pi_theta`, the policy that visits states, for the student's probabilities p (..., S, A)."""
+    if problem.share == 0:
+        return np.asarray(problem.base)
+    return p if problem.share == 1 else np.asarray(problem.base + problem.share * p)
 
 
 def potential(problem: Problem, student: Policy) -> Array:

@@ -28,8 +28,10 @@ FORMAT = "vorticity certificate 1"
 Json = dict[str, Any]
 
 
-def certificate(claim: str, statement: str, verdict: str, facts: Sequence[Json], argument: str | None = None) -> Json:
-    """A certificate of these facts, with its hash.
+def certificate(
+    claim: str, statement: str, verdict: str, facts: Sequence[Json], argument: str | None = None, method: str = ""
+) -> Json:
+    """A certificate of these facts, with its hash; `method` says how they were found.
 
     >>> made = certificate("mine", "1 is 1", "proved", [])
     >>> made["hash"] == fingerprint(made)
@@ -42,7 +44,11 @@ def certificate(claim: str, statement: str, verdict: str, facts: Sequence[Json],
         "verdict": verdict,
         "argument": argument,
         "facts": list(facts),
-        "made": {"vorticity": version("vorticity"), "python": platform.python_version()},
+        "made": {
+            "method": method,
+            **{name: version(name) for name in ("vorticity", "python-flint", "sympy", "numpy")},
+            "python": platform.python_version(),
+        },
     }
     return content | {"hash": fingerprint(content)}
 

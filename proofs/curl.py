@@ -147,7 +147,7 @@ def _refuted(field: Field, shown: Witness, seed: int) -> dict[str, Any]:
     method = "ball arithmetic at a rational policy" if is_ball(shown.value) else "exact value at a rational policy"
     return _found(
         "not-gradient",
-        "this MDP",
+        "this MDP, at the witness's theta, and so at almost every theta",
         reason if known is None else f"{reason}: {known}",
         method,
         witness=witness_json(field, shown),

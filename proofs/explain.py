@@ -15,31 +15,33 @@ from __future__ import annotations
 
 import numpy as np
 
+from dynamics import rules
 from dynamics.field import Field
 from dynamics.formula import is_zero
 from dynamics.rules import control_kind, split
 from mdp.policy import Array
-from proofs.arithmetic import objects, rationals
-from proofs.points import random_point, setting
+from proofs.points import Setting, at_random_residues
 
 
 def visit_dependence(field: Field, seed: int = 0) -> Array:
-    """Whether the visits of s depend on the policy at u, as booleans (s, u); True is proved at a rational point.
+    """Whether the visits of s depend on the policy at u, as booleans (s, u); True is proved, False all but certain.
+
+    Asked at one random point modulo a random prime of 62 bits.
 
     >>> from mdp import zoo
     >>> visit_dependence(Field(zoo.load("chain"), "on-policy")).tolist()
     [[False, False], [True, False]]
     """
-    at = setting(field, rationals(np.random.default_rng(seed)))
-    slopes = at.visits_slopes(random_point(np.random.default_rng(seed), field))
-    return np.array([[any(x != 0 for x in row) for row in rows] for rows in slopes])
+
+    def ask(at: Setting, point: Array) -> Array:
+        return np.array([[any(x != 0 for x in row) for row in rows] for rows in at.visits_slopes(point)])
+
+    return at_random_residues(field, np.random.default_rng(seed), ask)
 
 
 def theorem_applies(field: Field) -> bool:
     """Whether the theorem above speaks about this field."""
     rule = field.effective_rule
-    from dynamics import rules
-
     reward = split(rule)
     only_r = is_zero(reward.now) and is_zero(reward.state) and is_zero(reward.action) and not reward.v_student_now
     return (
@@ -53,9 +55,9 @@ def theorem_applies(field: Field) -> bool:
 
 
 def is_gradient_by_theorem(field: Field, seed: int = 0) -> bool:
-    """The right side of the theorem, decided at a random rational point.
+    """The right side of the theorem, decided at a random point modulo a random prime.
 
-    False is proved; True holds except with the probability that a non-zero slope vanishes at a random point.
+    False is proved; True holds except with the probability that a non-zero slope vanishes there.
 
     >>> from mdp import zoo
     >>> [is_gradient_by_theorem(Field(zoo.load(name), "on-policy")) for name in ("bandit", "chain", "swirl")]
@@ -81,11 +83,14 @@ def _one_way(field: Field, s: int, seed: int, teacher: Array | None) -> bool:
     """Whether the teacher is deterministic at s and all its other actions lead back to s equally often."""
     if teacher is None or (teacher[s] > 0).sum() != 1:
         return False
-    at = setting(field, rationals(np.random.default_rng(seed)))
-    point = random_point(np.random.default_rng(seed), field)
-    slopes, p = at.visits_slopes(point)[s, s], at.arithmetic.array(point)[s]
-    return_rates = objects([x / y for x, y in zip(slopes, p, strict=True)], slopes.shape)[teacher[s] == 0]
-    return all(x == return_rates[0] for x in return_rates)
+    others = np.flatnonzero(teacher[s] == 0).tolist()
+
+    def ask(at: Setting, point: Array) -> bool:
+        slopes, p = at.visits_slopes(point)[s, s], at.student(point).p[s]
+        rates = [slopes[a] / p[a] for a in others]
+        return all(rate == rates[0] for rate in rates)
+
+    return at_random_residues(field, np.random.default_rng(seed), ask)
 
 
 def why_not(field: Field, i: int, j: int, seed: int = 0) -> str:
@@ -128,7 +133,7 @@ def why_gradient(field: Field, seed: int = 0) -> str:
 
 
 def visits_are_constant(field: Field, seed: int = 0) -> bool:
-    """Whether no visit count depends on the student, at a random rational point."""
+    """Whether no visit count depends on the student (see `visit_dependence`)."""
     return not visit_dependence(field, seed).any()
 
 

@@ -8,11 +8,11 @@ prime, finds a curl that is not identically zero except with a stated probabilit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm, log, log2
-from typing import Any
+from typing import Any, TypeVar
 
 import flint
 import numpy as np
@@ -25,6 +25,8 @@ from mdp import evaluation
 from mdp.policy import Array, Policy
 from proofs.arithmetic import Arithmetic, Numbers, balls, objects, precision, rationals, residues, teacher_table, world
 from proofs.exact import rational_phi
+
+Found = TypeVar("Found")
 
 SMALL_ERROR = 2.0**-60
 LEAST_PRIME, MOST_PRIME = 1 << 61, 1 << 62
@@ -82,15 +84,15 @@ class Setting:
 
     def visits_slopes(self, point: Array) -> Array:
         """`∂d(s)/∂logit[u, c]` as (s, u, c): how visits move with each state's own policy."""
-        student = self.student(point)
-        at = eq1.evaluate(self.problem, student, visits_suffice=False)
-        share, p = self.problem.share, student.p
+        p, share = self.student(point).p, self.problem.share
         S, A = p.shape
-        if share == 0 or at.chain is None:
+        if share == 0:
             return np.zeros((S, S, A), dtype=object)
-        K = evaluation.backup_matrix(self.world, at.chain.resolvent())
+        chain = evaluation.chain(self.world, eq1.control_policy(self.problem, p))
+        K = evaluation.backup_matrix(self.world, chain.resolvent())
         mean = (p[..., None] * K).sum(1)
-        slopes = (at.d[:, None] * share * p)[..., None] * (K - mean[:, None, :])
+        d = chain.visits(self.world.initial)
+        slopes = (d[:, None] * share * p)[..., None] * (K - mean[:, None, :])
         return np.asarray(np.moveaxis(slopes, -1, 0))
 
 
@@ -222,7 +224,7 @@ def gate_is_steady(field: Field, point: Array) -> bool:
 
 
 @dataclass(frozen=True)
-class Test:
+class ZeroTest:
     """Whether the curl vanished at every random point, and the probability that it then is not identically 0."""
 
     zero: bool
@@ -230,7 +232,7 @@ class Test:
     rounds: int
 
 
-def identity_test(field: Field, seed: int = 0, most: int = 8) -> Test:
+def identity_test(field: Field, seed: int = 0, most: int = 8) -> ZeroTest:
     """Is the curl identically 0? Asked modulo random primes at random points, until the error is below 2^-60.
 
     False is a proof that the curl is not zero as a rational function of free generators. True is wrong with a
@@ -245,20 +247,27 @@ def identity_test(field: Field, seed: int = 0, most: int = 8) -> Test:
     bound = 1.0
     for rounds in range(1, most + 1):
         if not _vanishes(field, rng):
-            return Test(False, 0.0, rounds)
+            return ZeroTest(False, 0.0, rounds)
         bound *= missed
         if bound < SMALL_ERROR:
-            return Test(True, bound, rounds)
-    return Test(True, min(bound, 1.0), most)
+            return ZeroTest(True, bound, rounds)
+    return ZeroTest(True, min(bound, 1.0), most)
 
 
 def _vanishes(field: Field, rng: np.random.Generator) -> bool:
-    """Whether the curl is 0 at one random point modulo one random prime; redrawn where a denominator vanishes."""
+    """Whether the curl is 0 at one random point modulo one random prime."""
+    return at_random_residues(field, rng, lambda at, point: zero_matrix(at.curl(point)))
+
+
+def at_random_residues(field: Field, rng: np.random.Generator, ask: Callable[[Setting, Array], Found]) -> Found:
+    """What `ask` finds at one random point modulo one random prime; both are redrawn where a denominator vanishes.
+
+    What is not 0 there is not 0 as a rational function: that much is a proof.
+    """
     for _ in range(20):
         prime = random_prime(rng)
         try:
-            at = setting(field, residues(prime, rng))
-            return zero_matrix(at.curl(_residue_point(rng, field, prime)))
+            return ask(setting(field, residues(prime, rng)), _residue_point(rng, field, prime))
         except (ZeroDivisionError, ValueError):
             continue
     raise ValueError("no prime was found modulo which the model's numbers make sense")
@@ -279,15 +288,15 @@ def zero_matrix(matrix: Array) -> bool:
     return all(x == 0 for x in matrix.ravel().tolist())
 
 
-def point_test(field: Field, seed: int = 0) -> Test:
+def point_test(field: Field, seed: int = 0) -> ZeroTest:
     """The same question at one random rational point with generators from sets of 2^80 numbers: no primes involved."""
     if field.problem.gated:
         raise ValueError(f"rule {field.rule.id!r} has a value gate, which is no rational function of theta")
     rng = np.random.default_rng(seed)
     at = setting(field, rationals(rng))
     if not zero_matrix(at.curl(random_point(rng, field))):
-        return Test(False, 0.0, 1)
-    return Test(True, min(1.0, degree_bound(field) / 2.0**RANDOM_BITS), 1)
+        return ZeroTest(False, 0.0, 1)
+    return ZeroTest(True, min(1.0, degree_bound(field) / 2.0**RANDOM_BITS), 1)
 
 
 def random_prime(rng: np.random.Generator) -> int:

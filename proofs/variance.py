@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from dynamics.field import Field
-from dynamics.formula import is_zero
-from dynamics.update import center
+from dynamics.formula import Values, is_zero
+from dynamics.update import center, control_policy
 from mdp.policy import Array
-from proofs.arithmetic import balls, precision
+from proofs.arithmetic import balls, objects, precision
 from proofs.certificate import field_json, table, value_json
+from proofs.exact import pull_back
 from proofs.points import setting
 
 Path = list[tuple[int, int]]
@@ -28,7 +29,7 @@ def estimator_variance(field: Field, policy: Array) -> tuple[Any, dict[str, Any]
     with precision():
         at = setting(field, balls())
         student = at.student(policy)
-        q = _control(at.problem, student.p)
+        q = control_policy(at.problem, student.p)
         mean: Any = 0
         square: Any = 0
         for n, (chance, path) in enumerate(_paths(at.world, q)):
@@ -41,12 +42,6 @@ def estimator_variance(field: Field, policy: Array) -> tuple[Any, dict[str, Any]
         value = square - sum(x * x for x in mean)
     fact = {"kind": "variance", "field": field_json(field), "policy": table(policy)} | value_json(value)
     return value, fact
-
-
-def _control(problem: Any, p: Array) -> Array:
-    return np.asarray(
-        problem.base if problem.share == 0 else p if problem.share == 1 else problem.base + problem.share * p
-    )
 
 
 def _paths(world: Any, q: Array) -> Iterator[tuple[Any, Path]]:
@@ -74,8 +69,6 @@ def _paths(world: Any, q: Array) -> Iterator[tuple[Any, Path]]:
 
 def _estimate(at: Any, student: Any, path: Path) -> Array:
     """One trajectory's update of the logits."""
-    from dynamics.formula import Values
-
     problem = at.problem
     values = Values(problem.teacher, student, problem.own_loss, None, problem.log, problem.number)
     now = problem.fixed_now + problem.alpha * problem.terms.now.function(values) + 0 * student.p
@@ -98,9 +91,4 @@ def _estimate(at: Any, student: Any, path: Path) -> Array:
 
 def _rows(field: Field, update: Array) -> Array:
     """Rows that share an observation, added up and flattened."""
-    from proofs.exact import pull_back
-
-    flat = pull_back(field.student, update)
-    made = np.empty(len(flat), dtype=object)
-    made[:] = flat
-    return made
+    return objects(pull_back(field.student, update), (field.size,))

@@ -68,7 +68,7 @@ def to_certificate(finding: Finding) -> Json | None:
     if finding.verdict not in ("proved", "supported"):
         return None
     claim = finding.claim
-    return certificate(claim.id, claim.statement, finding.verdict, finding.facts, claim.argument)
+    return certificate(claim.id, claim.statement, finding.verdict, finding.facts, claim.argument, claim.how)
 
 
 def save(finding: Finding, directory: Path) -> Path | None:

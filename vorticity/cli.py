@@ -340,7 +340,10 @@ def _write_certificate(fact: Json | None, where: str, verdict: Verdict, path: Pa
     if fact is None:
         raise ValueError(f"{path}: the verdict {verdict.verdict!r} ({verdict.method}) leaves nothing to certify")
     what = {"gradient": "is a gradient field", "not-gradient": "is not a gradient field"}[verdict.verdict]
-    write(certificate("curl", f"{where} {what}: {verdict.holds_for}", "proved", [fact], verdict.reason), path)
+    write(
+        certificate("curl", f"{where} {what}: {verdict.holds_for}", "proved", [fact], verdict.reason, verdict.method),
+        path,
+    )
 
 
 for command in (*motion.COMMANDS, draw.portrait, verify.verify, verify.check):
