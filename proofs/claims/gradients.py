@@ -58,6 +58,10 @@ def check_t1(ledger: Ledger) -> None:
         same = all(x == y for x, y in zip(values, stated.followed(exact, loss), strict=True))
         ledger.note(f"{name}{' less +R' if reward else ''} is -Σ d ∇l of its stated loss, every 2 x 2 MDP", same)
         ledger.note(f"T1's formula for the curl of {name}, every 2 x 2 MDP", stated.curl_identity(exact, loss))
+    (critic,) = generic(2, 2, {"rule": ledger.rule("student-critic")})
+    stated_update = stated.frozen_gradient(critic, stated.critic_step(critic))
+    same = all(x == y for x, y in zip(critic.values, stated_update, strict=True))
+    ledger.note("student-critic is the gradient for R + g P V_pi - V_theta held fixed, every 2 x 2 MDP", same)
     for name in NO_ROWS:
         reward = name == "value-gate"
         refute(ledger, Field(zoo.load("swirl"), ledger.rule(name), reward=reward), "swirl")

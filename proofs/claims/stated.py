@@ -13,7 +13,7 @@ import numpy as np
 from dynamics import update as eq1
 from mdp import evaluation
 from mdp.policy import Array
-from proofs.exact import ExactField
+from proofs.exact import ExactField, pull_back
 from proofs.ring import Ratio
 
 StateLoss = Callable[[Array, Array, Array, Array], Any]
@@ -66,6 +66,22 @@ def followed(exact: ExactField, loss: StateLoss) -> list[Ratio]:
         -exact.problem.alpha * sum((d[s] * l_of[s].derivative(k) for s in range(len(d))), exact.ring.number(0))
         for k in exact.derivations
     ]
+
+
+def critic_step(exact: ExactField) -> Array:
+    """`R + g P V_pi − V_theta(s)`, the expected step of the misprinted row, (S, A)."""
+    world, teacher, p = exact.problem.world, exact.problem.teacher.p, exact.student.p
+    theirs = evaluation.chain(world, teacher).values(eq1.dot(teacher, world.R))
+    ours = evaluation.chain(world, p).values(eq1.dot(p, world.R))
+    return np.asarray(world.R + evaluation.backup(world, theirs) - ours[:, None])
+
+
+def frozen_gradient(exact: ExactField, c: Array) -> list[Ratio]:
+    """`d(s) p (Q_c − Σ_b p Q_c)`: the policy gradient for a step reward c that is held fixed, every parameter's entry."""
+    world, p = exact.problem.world, exact.student.p
+    Q = c + evaluation.backup(world, evaluation.chain(world, p).values(eq1.dot(p, c)))
+    update = visits(exact)[:, None] * p * (Q - eq1.dot(p, Q)[:, None])
+    return pull_back(exact.learner, update)
 
 
 def curl_identity(exact: ExactField, loss: StateLoss) -> bool:
