@@ -30,6 +30,9 @@ def fenced(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
 
 
+SLOW = re.compile(r"vorticity (tour|cycles)")
+
+
 def test_readme_has_one_main_and_one_tests_command() -> None:
     (main_job,), (tests,) = marked("main"), marked("tests")
     assert main_job.startswith("python3 -m venv .venv && .venv/bin/pip install")
@@ -59,7 +62,7 @@ def test_readme_shows_every_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [pytest.param(line, marks=pytest.mark.slow) if " tour" in line else line for line in EXAMPLES]
+    "line", [pytest.param(line, marks=pytest.mark.slow) if SLOW.search(line) else line for line in EXAMPLES]
 )
 def test_readme_examples_run(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -77,7 +77,7 @@ def critic_step(exact: ExactField) -> Array:
 
 
 def frozen_gradient(exact: ExactField, c: Array) -> list[Ratio]:
-    """`d(s) p (Q_c − Σ_b p Q_c)`: the policy gradient for a step reward c that is held fixed, every parameter's entry."""
+    """`d(s) p (Q_c − Σ_b p Q_c)`: the policy gradient for a step reward c held fixed, every parameter."""
     world, p = exact.problem.world, exact.student.p
     Q = c + evaluation.backup(world, evaluation.chain(world, p).values(eq1.dot(p, c)))
     update = visits(exact)[:, None] * p * (Q - eq1.dot(p, Q)[:, None])
