@@ -238,12 +238,14 @@ def identity_test(field: Field, seed: int = 0, most: int = 8) -> ZeroTest:
     False is a proof that the curl is not zero as a rational function of free generators. True is wrong with a
     probability of at most `error_bound`, over the random choices: each round fails if the prime divides all
     coefficients of some numerator (at most height / 61 of the primes of 62 bits do) or if the point is a zero of it
-    modulo the prime (at most degree / prime of the points are). Raises ValueError for rules with a gate.
+    modulo the prime (at most degree / prime of the points are), or if two of k arguments of logarithms that differ
+    agree there and share a logarithm (at most k² times the same). Raises ValueError for rules with a gate.
     """
     if field.problem.gated:
         raise ValueError(f"rule {field.rule.id!r} has a value gate, which is no rational function of theta")
     rng = np.random.default_rng(seed)
     missed = height_bound(field) / log2(LEAST_PRIME) / _primes() + degree_bound(field) / LEAST_PRIME
+    missed += _confused(field)
     bound = 1.0
     for rounds in range(1, most + 1):
         if not _vanishes(field, rng):
@@ -252,6 +254,19 @@ def identity_test(field: Field, seed: int = 0, most: int = 8) -> ZeroTest:
         if bound < SMALL_ERROR:
             return ZeroTest(True, bound, rounds)
     return ZeroTest(True, min(bound, 1.0), most)
+
+
+def _confused(field: Field) -> float:
+    """At most the chance that two different arguments of logarithms agree at a random point modulo a random prime."""
+    if not has_logarithms(field):
+        return 0.0
+    S, A = field.student.table
+    kinds = {part.args[0] for x in evaluated(field) for part in parts(x) if part.op == "log"}
+    above, below = _formula_degree(field)
+    degree = 2 * (above + below + 1) * (1 if field.student.observation is not None else degree_bound(field))
+    height = 2 * max(_bits(x) for x in (*teacher_table(field.mdp).ravel(), field.alpha)) * (above + below + 2)
+    arguments = S * A * (2 + len(kinds))
+    return float(arguments**2 * (degree / LEAST_PRIME + height / log2(LEAST_PRIME) / _primes()))
 
 
 def _vanishes(field: Field, rng: np.random.Generator) -> bool:
