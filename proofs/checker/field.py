@@ -85,11 +85,18 @@ def read_field(value: object, where: str) -> Field:
             plus_reward=reading.truth(keys["reward"], f"{where}.reward"),
         ),
         weights=_control(keys["control"], f"{where}.control"),
-        alpha=None if model is None else rational(keys["alpha"], f"{where}.alpha"),
+        alpha=None if model is None else _alpha(keys["alpha"], f"{where}.alpha"),
         where=where,
     )
     _check_teacher(field)
     return field
+
+
+def _alpha(value: object, where: str) -> Fraction:
+    alpha = rational(value, where)
+    if alpha < 0:
+        raise Refused(f"{where}: {show(value)}; must be at least 0")
+    return alpha
 
 
 def _size(value: object, where: str) -> int:
