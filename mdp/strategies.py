@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from mdp.model import MDP
 from mdp.numbers import rational
 from mdp.policy import Array
+from mdp.student import Student, features, observed, of, tabular
 
 Table = list[list[Fraction]]
 Range = tuple[int, int]
@@ -61,6 +62,33 @@ def parameters(shape: tuple[int, ...]) -> st.SearchStrategy[Array]:
     size = prod(shape)
     quarters = st.lists(st.integers(-12, 12), min_size=size, max_size=size)
     return quarters.map(lambda numbers: np.array(numbers, dtype=float).reshape(shape) / 4)
+
+
+def points(shape: tuple[int, int]) -> st.SearchStrategy[Array]:
+    """Rational policies of full support as an (O, A) object array of `Fraction`s: points for exact arithmetic.
+
+    What `proofs.curl.exact_curl` and `proofs.points` take; shrinks to the uniform policy.
+
+    >>> from hypothesis import find
+    >>> find(points((1, 2)), lambda point: True)
+    array([[Fraction(1, 2), Fraction(1, 2)]], dtype=object)
+    """
+    return policies(*shape).map(lambda table: np.array(table, dtype=object).reshape(shape))
+
+
+def students(mdp: MDP) -> st.SearchStrategy[Student]:
+    """Students of an MDP: its own, a tabular one, one that sees a single observation, and general rational features.
+
+    Features are an (S·A, n) matrix of multiples of 1/2 from −1 to 1 with n of 1 to 3; shrinks to the MDP's own student.
+
+    >>> from hypothesis import find
+    >>> find(students(MDP([[[0], [0]]], [[0, 1]], [1])), lambda student: True).shape
+    (1, 2)
+    """
+    S, A = mdp.n_states, mdp.n_actions
+    halves = st.integers(1, 3).flatmap(lambda n: st.lists(st.integers(-2, 2), min_size=S * A * n, max_size=S * A * n))
+    made = halves.map(lambda numbers: features(np.array(numbers).reshape(S * A, -1) / 2, A))
+    return st.sampled_from([of(mdp), tabular(S, A), observed([0] * S, A)]) | made
 
 
 def mdps(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mdp.evaluation import visits
 from mdp.model import MDP, endless_states
-from mdp.strategies import distributions, mdps, parameters, policies
+from mdp.strategies import distributions, mdps, parameters, points, policies, students
 
 ONCE = settings(deadline=None, max_examples=60)
 
@@ -107,3 +107,24 @@ def test_distributions_shrink_to_uniform() -> None:
 def test_bad_ranges_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mdps(**options)  # type: ignore[arg-type]
+
+
+@ONCE
+@given(st.data())
+def test_points_and_students(data: st.DataObject) -> None:
+    """Rational points are exact policies; students are of every kind and fit their MDP."""
+    mdp = data.draw(mdps(states=(1, 3), actions=(1, 3)))
+    point = data.draw(points((mdp.n_observations, mdp.n_actions)))
+    assert point.dtype == object and all(row.sum() == 1 and min(row) > 0 for row in point)
+    assert all(isinstance(x, F) for x in point.ravel())
+    student = data.draw(students(mdp))
+    assert student.table == (mdp.n_states, mdp.n_actions)
+    assert np.isfinite(student.policy(np.zeros(student.shape)).p).all()
+
+
+def test_students_reach_every_kind_and_shrink() -> None:
+    mdp = MDP([[[0, 0]] * 2] * 2, [[0, 0]] * 2, [1, 0])
+    general = find(students(mdp), lambda student: student.observation is None, settings=GENERATE)
+    assert general.phi is not None and len(general.shape) == 1
+    assert find(students(mdp), lambda student: student.shape == (1, 2), settings=GENERATE).observation is not None
+    assert (find(points((2, 2)), lambda point: True) == F(1, 2)).all()
