@@ -153,7 +153,10 @@ def test_what_was_found_is_printed_when_interrupted(monkeypatch: pytest.MonkeyPa
         (["verify", "T7"], "claim: unknown 'T7'"),
         (["check", "missing.json"], "missing.json"),
         (["check"], "Missing argument"),
-        (["verify", "T1", "--certificates", "/proc/none"], "/proc/none"),
+        (["check", "."], "vorticity: error: .: "),
+        (["check", "bad.json"], "bad.json: no JSON"),
+        (["curl", "chain", "--rule", "er", "--certificate", "no/x.json"], "error: no/x.json: No such file"),
+        (["verify", "T1", "--certificates", "bad.json"], "bad.json"),
         (["curl", "all:9x9", "--rule", "er"], "must be one of"),
         (["curl", "all:2", "--rule", "er"], "must be all:SxA"),
         (["curl", "all:2x2", "--rule", "er", "--alpha", "2"], "every teacher and every alpha"),
@@ -164,6 +167,7 @@ def test_bad_input(
     args: list[str], words: str, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("bad.json").write_text("no", "utf-8")
     assert main(args) == 2
     shown = capsys.readouterr().err
     assert words in shown and shown.count("\n") == 1

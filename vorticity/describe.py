@@ -13,6 +13,8 @@ from vorticity.render import matrix, number, plain_table
 if TYPE_CHECKING:
     from proofs.curl import Verdict
 
+LONGEST = 6  # rows of a witness's policy that are printed
+
 
 def text(model: MDP) -> str:
     """The model, one line an action, and what some policies earn on it.
@@ -111,7 +113,10 @@ def verdict(found: Verdict) -> str:
     if found.witness is not None:
         w = found.witness
         about = "about " if w["ball"] else ""
+        rows = w["policy"] or w["exp_theta"]
+        shown = f"{rows}" if len(rows) <= LONGEST else f"{rows[:LONGEST]} and {len(rows) - LONGEST} more (see --json)"
         facts["witness"] = (
-            f"dF_i/dtheta_j - dF_j/dtheta_i = {about}{w['value']} at i = {w['i']}, j = {w['j']}, policy {w['policy']}"
+            f"dF_i/dtheta_j - dF_j/dtheta_i = {about}{w['value']} at i = {w['i']}, j = {w['j']}, "
+            f"{'policy' if w['policy'] else 'exp theta'} {shown}"
         )
     return "\n".join(f"  {name}: {fact}" for name, fact in facts.items() if fact is not None)

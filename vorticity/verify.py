@@ -122,19 +122,24 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
       vorticity check certificates/T1.json
       vorticity check certificates/T1.json certificates/E1.json --json
     """
-    answers = []
-    for answer in reports(files):
-        answers.append(answer)
-        if not as_json:
-            print(render.clean(_line(answer)), flush=True)
-    if as_json:
-        render.print_json({"certificates": answers})
+    answers: list[Json] = []
+    try:
+        for answer in reports(files):
+            answers.append(answer)
+            if not as_json:
+                print(render.clean(_line(answer)), flush=True)
+    finally:  # a file that cannot be read comes after others that could
+        if as_json:
+            render.print_json({"certificates": answers})
     if not all(one["valid"] for one in answers):
         raise click.exceptions.Exit(1)
 
 
 def reports(files: Iterable[str]) -> Iterator[Json]:
-    """What the independent checker says of each file, from a process of its own."""
+    """What the independent checker says of each file, from a process of its own.
+
+    Raises ValueError, naming the file, where one cannot be read as JSON.
+    """
     from concurrent.futures import ProcessPoolExecutor
     from dataclasses import asdict
     from multiprocessing import get_context
@@ -143,7 +148,11 @@ def reports(files: Iterable[str]) -> Iterator[Json]:
 
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         for name in files:
-            yield {"file": name, **asdict(pool.submit(recheck, name).result())}
+            try:
+                report = pool.submit(recheck, name).result()
+            except ValueError as error:
+                raise ValueError(f"{name}: {str(error).removesuffix(f': {name!r}')}") from None
+            yield {"file": name, **asdict(report)}
 
 
 def _line(answer: Json) -> str:
