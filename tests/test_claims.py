@@ -214,3 +214,10 @@ def test_rules_of_ones_own_are_certified_too(tmp_path: Path, capsys: Capture, mo
         assert main(["curl", "swirl", "--rule", f"mine.py:{name}", "--reward", "--certificate", "made.json"]) == 0
         assert f": {verdict}" in capsys.readouterr().out
         assert main(["check", "made.json"]) == 0
+
+
+def test_claims_show_their_formula() -> None:
+    for claim in CLAIMS.values():
+        text = claim._repr_latex_()
+        assert text.startswith("$") and text.endswith("$") and claim.latex in text
+        assert text.count("{") == text.count("}") and text.count(r"\left") == text.count(r"\right")

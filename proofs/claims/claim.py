@@ -70,6 +70,9 @@ class Claim:
     check: Callable[[Ledger], None]
     expected: str = "proved"
 
+    def _repr_latex_(self) -> str:
+        return f"$\\text{{{self.id}: {self.title}}}:\\quad {self.latex}$"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -96,6 +99,7 @@ class Finding:
         return {
             "title": self.claim.title,
             "statement": self.claim.statement,
+            "latex": self.claim.latex,
             "hypotheses": self.claim.hypotheses,
             "source": self.claim.source,
             "how": self.claim.how,
