@@ -86,7 +86,8 @@ def _fixed(field: Field, duals: Duals, world: World, p: list[list[Dual]], now: U
         gain = total(duals, (x * y * duals.log(z) for (x, y), z in zip(_pairs(now.q[s], now.Q[s]), p[s], strict=True)))
         parts.append(now.d[s] * (gain - world.alpha * loss(field, duals, world, p, s).value))
     result = total(duals, parts)
-    assert isinstance(result, Dual)
+    if not isinstance(result, Dual):
+        raise Refused("an expression without a value")
     return result
 
 
@@ -144,7 +145,8 @@ def rests_at_teacher(fact: dict[str, Any]) -> float:
 
         def claim(numbers: Points) -> Named:
             world = draw(field, numbers)
-            assert world.teacher is not None
+            if world.teacher is None:
+                raise Refused("the MDP has no teacher; this fact needs one")
             F = update(field, numbers, world, world.teacher, shut).F
             return [(f"F at {_at(field, i)}", x) for i, x in enumerate(F)]
 
@@ -173,7 +175,8 @@ def kl_rate(fact: dict[str, Any]) -> float:
     def claim(numbers: Points) -> Named:
         duals, world, p = moving(field, numbers)
         now = update(field, duals, world, p)
-        assert world.teacher is not None
+        if world.teacher is None:
+            raise Refused("the MDP has no teacher; this fact needs one")
         named = []
         for s in range(field.n_states):
             teacher = [x.value for x in world.teacher[s]]

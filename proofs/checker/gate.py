@@ -23,7 +23,8 @@ def gates(field: Field, rows: Sequence[Sequence[Fraction]], slopes: bool) -> tup
     if not field.gated:
         return None, 0.0
     world = concrete(field, Exact())
-    assert world.teacher is not None
+    if world.teacher is None:
+        raise Refused("the MDP has no teacher; this fact needs one")
     teacher = values(Exact(), world, world.teacher, world.R)
     own = values(Exact(), world, [rows[o] for o in field.observation], world.R)
     equal = [s for s, (x, y) in enumerate(zip(teacher, own, strict=True)) if x == y]
@@ -33,7 +34,8 @@ def gates(field: Field, rows: Sequence[Sequence[Fraction]], slopes: bool) -> tup
         def difference(numbers: Points) -> list[tuple[str, object]]:
             world = concrete(field, numbers)
             drawn = [distribution(numbers, field.n_actions) for _ in range(field.n_observations)]
-            assert world.teacher is not None
+            if world.teacher is None:
+                raise Refused("the MDP has no teacher; this fact needs one")
             left = values(numbers, world, world.teacher, world.R)
             right = values(numbers, world, [drawn[o] for o in field.observation], world.R)
             return [(f"V_teacher − V_student at state {s}", left[s] - right[s]) for s in equal]

@@ -143,7 +143,8 @@ def flow_of(field: Field) -> Callable[[Vector], Vector]:
     world = concrete(field, numbers)
     teacher = None
     if field.gated:
-        assert world.teacher is not None
+        if world.teacher is None:
+            raise Refused("the MDP has no teacher; this fact needs one")
         teacher = values(numbers, world, world.teacher, world.R)
 
     def flow(theta: Vector) -> Vector:

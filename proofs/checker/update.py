@@ -22,6 +22,7 @@ from proofs.checker.arithmetic import Arithmetic, Number, total
 from proofs.checker.dual import Dual, Duals
 from proofs.checker.expression import evaluate
 from proofs.checker.field import Field
+from proofs.checker.rational import Refused
 
 Rows = Sequence[Sequence[Number]]
 Symbols = dict[str, Callable[[], list[Number]]]
@@ -154,7 +155,8 @@ def loss(field: Field, numbers: Arithmetic, world: World, p: Rows, s: int, gate:
     fixed = {name: [Dual(x, {}) for x in row] for name, row in _constants(field, numbers, world, s, gate).items()}
     local = student([0], [p[s]], numbers.number(Fraction(1)))[0]
     result = evaluate(field.rule.loss, inner, _symbols(inner, fixed | {"p": local}), field.n_actions)[0]
-    assert isinstance(result, Dual)
+    if not isinstance(result, Dual):
+        raise Refused("an expression without a value")
     return result
 
 
@@ -205,7 +207,8 @@ def control(field: Field, numbers: Arithmetic, world: World, p: Rows) -> Rows:
     for s, row in enumerate(p):
         mixed = [even + numbers.number(by_student) * x if by_student else even for x in row]
         if by_teacher:
-            assert world.teacher is not None
+            if world.teacher is None:
+                raise Refused("the MDP has no teacher; this fact needs one")
             w = numbers.number(by_teacher)
             mixed = [x + w * y for x, y in zip(mixed, world.teacher[s], strict=True)]
         result.append(mixed)
@@ -219,7 +222,8 @@ def _rewards(
     states, zero = range(field.n_states), numbers.number(Fraction(0))
     found = [{"p": p[s], "r": world.R[s]} | _constants(field, numbers, world, s, gate) for s in states]
     if "v" in field.rule.symbols:
-        assert world.teacher is not None
+        if world.teacher is None:
+            raise Refused("the MDP has no teacher; this fact needs one")
         for s, x in enumerate(values(numbers, world, world.teacher, world.R)):
             found[s]["v"] = [x]
     if "v_student" in field.rule.symbols:

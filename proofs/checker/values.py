@@ -62,7 +62,8 @@ def kl_rises(fact: dict[str, Any]) -> float:
         world, one = concrete(field, numbers), numbers.number(Fraction(1))
         fixed = [[numbers.number(x) for x in rows[o]] for o in field.observation]
         F = update(field, numbers, world, fixed, gate).F
-        assert world.teacher is not None
+        if world.teacher is None:
+            raise Refused("the MDP has no teacher; this fact needs one")
         own = student([0], [fixed[s]], one)[0]
         return kl_slope(Duals(numbers), world.teacher[s], own, [F[i] for i in field.parameters(s)])
 

@@ -46,7 +46,8 @@ def variance(fact: dict[str, Any]) -> float:
     """The trace of the covariance of the estimator at the policy is the value, or in the ball."""
     field, rows = read_point(fact, MOST_WITHOUT)
     model = field.model
-    assert model is not None
+    if model is None:
+        raise Refused("a generic field has no trajectories to enumerate")
     for s, row in enumerate(model.P):
         for a, move in enumerate(row):
             if any(t <= s for t in move):
