@@ -30,18 +30,18 @@ Number = str | int | float | Fraction
 Discounts = tuple[Number, Number]
 
 
-def distributions(n: int) -> st.SearchStrategy[list[Fraction]]:
-    """n positive probabilities, weights 1..9 over their sum; shrinks to the uniform distribution.
+def distributions(n: int, zeros: bool = False) -> st.SearchStrategy[list[Fraction]]:
+    """n probabilities, weights 1..9 over their sum, or 0..9 with `zeros`; shrinks to the uniform distribution.
 
     >>> from hypothesis import find
     >>> find(distributions(2), lambda p: True)
     [Fraction(1, 2), Fraction(1, 2)]
     """
-    return st.lists(st.integers(1, 9), min_size=n, max_size=n).map(_normalised)
+    return st.lists(st.integers(0 if zeros else 1, 9), min_size=n, max_size=n).map(_normalised)
 
 
-def policies(n_states: int, n_actions: int) -> st.SearchStrategy[Table]:
-    """Policies of full support as an S × A table of fractions; shrinks to the uniform policy.
+def policies(n_states: int, n_actions: int, zeros: bool = False) -> st.SearchStrategy[Table]:
+    """Policies as an S × A table of fractions, of full support unless `zeros`; shrinks to the uniform policy.
 
     `np.array(table, dtype=float)` is the (S, A) array that `mdp.evaluation` takes.
 
@@ -49,7 +49,7 @@ def policies(n_states: int, n_actions: int) -> st.SearchStrategy[Table]:
     >>> find(policies(1, 2), lambda q: True)
     [[Fraction(1, 2), Fraction(1, 2)]]
     """
-    return st.lists(distributions(n_actions), min_size=n_states, max_size=n_states)
+    return st.lists(distributions(n_actions, zeros), min_size=n_states, max_size=n_states)
 
 
 def parameters(shape: tuple[int, ...]) -> st.SearchStrategy[Array]:
@@ -99,14 +99,16 @@ def mdps(
     acyclic: bool = False,
     sparse_rows: bool = True,
     teacher: bool = True,
+    zeros: bool = False,
 ) -> st.SearchStrategy[MDP]:
     """Valid MDPs, exact and proper: from every state some action sequence ends the episode where the discount is 1.
 
     `states`, `actions`: least and greatest number of each. `discount`: a range (least, greatest) within (0, 1]; None
     draws 1 or a fraction from 1/2 to 99/100. `observed`: states may share observations (False: none do).
     `acyclic`: transitions only to higher-numbered states. `sparse_rows`: transition weights 0..4 (deterministic moves,
-    sure ends and unreachable states included), else 1..4 for every allowed one and for the end. `teacher`: of full
-    support, or none. Rewards are multiples of 1/2 from −4 to 4. Raises ValueError when a range is empty or wrong.
+    sure ends and states that nothing reaches included), else 1..4 for every allowed one and for the end, and a start in
+    any state. `teacher`: of full support, or with `zeros` one that may leave actions out (and with discount 1 never
+    end), or none. Rewards are multiples of 1/2 from −4 to 4. Raises ValueError when a range is empty or wrong.
 
     >>> from hypothesis import find
     >>> m = find(mdps(states=(1, 2), actions=(1, 2)), lambda m: True)
@@ -121,7 +123,7 @@ def mdps(
     @st.composite
     def models(draw: st.DrawFn) -> MDP:
         g, n_actions = draw(discounts), draw(st.integers(*actions))
-        block = _state(n_actions, states[1], least_weight=0 if sparse_rows else 1)
+        block = _state(n_actions, states[1], least_weight=0 if sparse_rows else 1, zeros=zeros)
         blocks = draw(st.lists(block, min_size=states[0], max_size=states[1]))
         taught = [_normalised([action.teacher for action in state.actions]) for state in blocks]
         return MDP(
@@ -153,12 +155,12 @@ class _State(NamedTuple):
     actions: list[_Action]
 
 
-def _state(n_actions: int, most_states: int, least_weight: int) -> st.SearchStrategy[_State]:
+def _state(n_actions: int, most_states: int, least_weight: int, zeros: bool) -> st.SearchStrategy[_State]:
     weights = st.lists(st.integers(least_weight, 4), min_size=most_states + 1, max_size=most_states + 1)
-    action = st.builds(_Action, st.integers(-8, 8), st.integers(1, 9), weights)
+    action = st.builds(_Action, st.integers(-8, 8), st.integers(0 if zeros else 1, 9), weights)
     way_out = st.tuples(st.integers(0, n_actions - 1), st.integers(0, most_states - 1))
     actions = st.lists(action, min_size=n_actions, max_size=n_actions)
-    return st.builds(_State, st.integers(1, 9), st.integers(0, most_states - 1), way_out, actions)
+    return st.builds(_State, st.integers(least_weight, 9), st.integers(0, most_states - 1), way_out, actions)
 
 
 def _transitions(s: int, blocks: list[_State], acyclic: bool, proper: bool) -> Table:
@@ -198,4 +200,7 @@ def _discounts(bounds: Discounts | None) -> st.SearchStrategy[Fraction]:
 
 
 def _normalised(weights: list[int]) -> list[Fraction]:
+    """Weights over their sum; uniform where all are 0."""
+    if not any(weights):
+        weights = [1] * len(weights)
     return [Fraction(w, sum(weights)) for w in weights]

@@ -21,7 +21,7 @@ ONCE = settings(deadline=None, max_examples=60)
 def test_models_are_valid_and_proper(mdp: MDP) -> None:
     assert 1 <= mdp.n_states <= 6 and 1 <= mdp.n_actions <= 4
     assert F(1, 2) <= mdp.exact.discount <= 1
-    assert mdp.teacher is not None and (mdp.teacher > 0).all() and (mdp.initial > 0).all()
+    assert mdp.teacher is not None and (mdp.teacher > 0).all() and sum(mdp.exact.initial) == 1
     assert not endless_states(mdp, np.ones(mdp.R.shape, dtype=bool)).size
     assert np.isfinite(visits(mdp, mdp.teacher)).all()
     assert all(x.denominator <= 2 for x in mdp.exact.R.ravel())
@@ -38,7 +38,7 @@ def test_options_are_kept(mdp: MDP) -> None:
 @ONCE
 @given(mdps(sparse_rows=False, discount=(F(9, 10), F(19, 20))))
 def test_dense_rows_and_a_range_of_discounts(mdp: MDP) -> None:
-    assert (mdp.P > 0).all() and (mdp.ending > 0).all()
+    assert (mdp.P > 0).all() and (mdp.ending > 0).all() and (mdp.initial > 0).all()
     assert F(9, 10) <= mdp.exact.discount <= F(19, 20)
 
 
@@ -73,6 +73,7 @@ CORNERS = {
     "a state that reaches the end through another only": lambda m: (
         m.discount == 1 and bool((m.ending.sum(1) == 0).any())
     ),
+    "a state that is never visited": lambda m: bool((visits(m, m.teacher) == 0).any()),
     "a reward": lambda m: bool(m.R.any()),
     "a teacher that is not uniform": lambda m: bool((m.teacher != m.teacher[0, 0]).any()),
 }
@@ -81,6 +82,15 @@ CORNERS = {
 @pytest.mark.parametrize("corner", CORNERS)
 def test_corners_are_reached(corner: str) -> None:
     assert find(mdps(), CORNERS[corner], settings=GENERATE)
+
+
+def test_teachers_may_leave_actions_out() -> None:
+    quiet = settings(deadline=None, database=None, derandomize=True)
+    taught = find(mdps(states=(1, 2), zeros=True), lambda m: bool((m.teacher == 0).any()), settings=quiet)
+    assert taught == MDP(P=[[[0], [0]]], R=[[0, 0]], initial=[1], teacher=taught.teacher)
+    assert sorted(taught.teacher[0]) == [0, 1]
+    assert find(mdps(zeros=True), lambda m: True, settings=quiet).teacher.tolist() == [[1]]
+    assert find(policies(1, 2, zeros=True), lambda q: 0 in q[0], settings=quiet) == [[0, 1]]
 
 
 def test_models_shrink_to_what_is_easy_to_read() -> None:

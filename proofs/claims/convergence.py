@@ -119,15 +119,17 @@ P1 = Claim(
     "P1",
     "convergence without reward",
     "A tabular student that distils without reward, by on-policy or teacher distillation, comes to the teacher at "
-    "every state whose visits stay bounded away from 0: KL(pi(s)‖pi_theta(s)) never rises. With aliasing it can. "
-    "N-distill and ER do not rest at the teacher; both reverse-KL rows and N-distill with KL do.",
+    "every state whose visits do not add up to a finite number, so at every state that the teacher reaches: "
+    "KL(pi(s)‖pi_theta(s)) never rises. With aliasing it can. N-distill and ER do not in general rest at the teacher; "
+    "both reverse-KL rows and N-distill with KL do.",
     r"\frac{d}{dt} \mathrm{KL}(\pi(s)\,\|\,\pi_\theta(s)) = -\alpha\, d_q(s)\, \|\pi(s) - \pi_\theta(s)\|^2",
-    "tabular, ODE, no reward; q fixed, the student's own or a mixture, with d_q(s) bounded away from 0",
+    "tabular, ODE, no reward; q fixed, the student's own or a mixture; g < 1, or a teacher that ends",
     f"{PAPER}, Proposition 1",
     "the rate as an identity on all 2 x 2, 1 x 3 and 1 x 4 MDPs; exact values at the teacher; an exact counter-example",
     "F[s, a] = alpha d(s) (t_a - p_a), and d/dt log p_b = F_b - Σ_a p_a F_a, so KL moves by -Σ_b t_b F_b + Σ_a p_a F_a "
-    "= -alpha d ‖t - p‖², at every size. KL >= 0 is bounded below, so the integral of ‖t - p‖² is finite where d stays "
-    "away from 0, and since its slope is bounded, it goes to 0.",
+    "= -alpha d ‖t - p‖², at every size. In local time dtau = alpha d(s) dt the integral of ‖t - p‖² is at most KL "
+    "at the start and p moves at bounded speed, so t - p -> 0 where tau runs to infinity. KL bounds p away from 0 "
+    "wherever t > 0, so it does at every state that the teacher reaches (docs/claims.md, P1).",
     check_p1,
 )
 
@@ -249,15 +251,16 @@ P3 = Claim(
     "P3",
     "teacher bootstrapping",
     "Teacher bootstrapping on a tabular student is no gradient field, yet at every reachable state the policy "
-    "converges to the actions that are greedy for Q_pi (ties included), and every policy in the limit is at least as "
-    "good as the teacher.",
+    "converges: to the uniform policy on those actions greedy for Q_pi whose logits were largest at the start. The "
+    "limit is at least as good as the teacher at every reachable state.",
     r"\frac{d}{dt}\sum_a \pi_\theta Q_\pi = d(s) \sum_a \left(\pi_\theta(a|s)\,(Q_\pi(s,a) - \bar Q_\pi(s))\right)^2",
-    "tabular, ODE, q = pi_theta, g < 1 or greedy policies that end",
+    "tabular, ODE, q = pi_theta, g < 1 or every policy greedy for Q_pi ends",
     f"{PAPER}, Proposition 3; the proof of convergence is this project's (docs/claims.md)",
     "the Lyapunov identity on all 2 x 2 and 1 x 3 MDPs; a witness of curl; exact policy improvement on instances",
     "docs/claims.md, P3: in the local time of a state the dynamics is the policy gradient of a bandit with payoffs "
-    "Q_pi(s, ·); there Σ_a p Q_pi rises to its maximum, and every action keeps an infinite integral of probability, so "
-    "that by induction along paths every reachable state's local time runs to infinity.",
+    "Q_pi(s, ·), which is solved in closed form: with u = exp(-z) and dsigma = dtau / Σ exp z, the differences of u "
+    "grow linearly and the product of u is constant. Every action keeps an infinite integral of probability, so by "
+    "induction along paths every reachable state's local time runs to infinity.",
     check_p3,
 )
 
@@ -312,7 +315,8 @@ P4 = Claim(
     f"{PAPER}, Proposition 4",
     "the fields symbolically on all 2 x 2 (also aliased) and 1 x 3 MDPs; the advantage exactly on instances",
     "The first is the definition of Q_pi. The values telescope: Σ_{i>=t} (V(s_{i+1}) - V(s_i)) = -V(s_t), which does "
-    "not depend on a_t, and E ∇ log pi(a_t|s_t) V(s_t) = 0, at every size.",
+    "not depend on a_t, and E ∇ log pi(a_t|s_t) V(s_t) = 0, at every size. A teacher optimal from every state has "
+    "V_pi = V*, so its advantage is Q* - V*.",
     check_p4,
 )
 
@@ -364,8 +368,8 @@ RUNAWAY = Claim(
     "runaway",
     "runaway logits",
     "H(pi_theta‖pi) is linear in pi_theta, so ER and EER are minimised by a deterministic policy: where some reachable "
-    "state prefers an action, no finite theta is a rest point and the logits run off, logarithmically slowly, while "
-    "the policy converges. Cross-entropy to a deterministic teacher does the same.",
+    "state prefers an action, no finite theta is a rest point and the logits run off, at most logarithmically where "
+    "visits are bounded; in a bandit the policy converges. Cross-entropy to a deterministic teacher does the same.",
     r"\frac{d}{dt}\left(e^{z} + 2 z - e^{-z}\right) = 2 \log\frac{\pi(1)}{\pi(0)}",
     "tabular, ODE, no reward; for ER the actions' values at some reachable state are never all equal",
     f"{PAPER}, section 4; this project",

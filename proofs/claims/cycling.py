@@ -304,15 +304,18 @@ C3 = Claim(
     "C3",
     "no Hopf point in two dimensions",
     "Two actions, no aliasing, on-policy distillation with reward: at every rest point each diagonal entry of the "
-    "Jacobian in logit differences is negative. So a 2-state, 2-action MDP has no Hopf point and no source.",
-    r"J_{ss} = -\alpha d(s)\left[(1-t)p^2 + t(1-p)^2 - K p (1-p)(p-t)\right] < 0, \quad -\tfrac1p < K < \tfrac1{1-p}",
-    "two actions, tabular, alpha > 0, states that are visited, teacher of full support or not",
+    "Jacobian in logit differences is negative, or zero where the teacher never takes an action that surely comes "
+    "back. So a 2-state, 2-action MDP has no Hopf point and no source.",
+    r"\tfrac12 J_{ss} = -\alpha d(s)\left[(1-t)p^2 + t(1-p)^2 - K p (1-p)(p-t)\right] \le 0, \quad -\tfrac1p \le "
+    r"K \le \tfrac1{1-p}",
+    "two actions, tabular, alpha > 0, states that are visited; negative for g < 1, or a teacher of full support",
     "this project",
     "the diagonal as an identity on all 2 x 2 MDPs and on random 3-state ones; its sign by two identities",
     "At a rest point B = 0 and the identity leaves -alpha d(s) [...]. With b_a the chance to come back after action a, "
     "K = (b_1 - b_0) / (1 - p b_1 - (1-p) b_0) with 0 <= b_a <= 1, not both 1: so -1/p <= K <= 1/(1-p), strictly when "
-    "no b_a is 1; then e > 0 and both brackets are sums of terms >= 0, not all 0. The trace is negative in every "
-    "dimension, and in two a Hopf point needs trace 0 and a source trace > 0.",
+    "no b_a is 1; then e > 0 and both brackets are sums of terms >= 0, not all 0; with a teacher of full support "
+    "t (1-p) and p (1-t) are positive anyway. A Hopf point needs trace 0 and a source trace > 0; the case of diagonal "
+    "entries 0 is docs/claims.md, C3.",
     check_c3,
 )
 
@@ -373,16 +376,19 @@ A1 = Claim(
     "A1",
     "acyclic MDPs do not recur",
     "On an acyclic MDP with a tabular student the only recurrent points of the ODE are rest points, for every rule "
-    "whose loss and reward at s do not depend on the student's policy at other states except through Q.",
+    "whose loss and reward at s do not depend on the student's policy at other states except through Q, and whose "
+    "reward of a step does not depend on the student's policy at that step's own state (which state terms may).",
     r"x \in \omega(x) \Rightarrow F(x) = 0",
     "acyclic transitions, full tabular softmax student, ODE; not value-gate (discontinuous), nor student-critic under "
     "another control; nothing is claimed of convergence to one point, nor of discrete steps",
     "this project",
     "proof in words; its two premises as identities for all theta on acyclic MDPs, every rule and control",
     "F[s] = d(s) B_s, where B_s depends on theta_s and on states reachable from s only, and is a gradient in theta_s: "
-    "∇_s of W Σ t Q log p + (1 - W) Σ p Q - alpha l, W the teacher's weight in q, Q the action values at s, which do "
-    "not depend on theta_s. Let x be recurrent, and u a state all of whose successors' parameters are constant along "
-    "the orbit of x (to begin with, one without successors). Along the orbit B_u is the gradient of one function f of "
+    "∇_s of W Σ b Q log p + (1 - W) Σ p Q - alpha l, W the weight of the fixed part b (teacher or uniform) in q, "
+    "Q the action values at s, which do "
+    "not depend on theta_s. Let x be recurrent, and u a state such that the parameters of all other states reachable "
+    "from u are constant along the orbit of x (to begin with, one that reaches no other). Along the orbit B_u is "
+    "the gradient of one function f of "
     "theta_u alone, and df/dt = d(u) |B_u|² >= 0. Since x returns arbitrarily near to itself, f is constant, so "
     "d(u) |B_u|² = 0 and theta_u is constant: either u is never reached, or B_u = 0. By induction every parameter is.",
     check_a1,

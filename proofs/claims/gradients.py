@@ -89,7 +89,8 @@ T1 = Claim(
     "the formula as an identity of rational functions over all 2-state 2-action MDPs; witnesses in exact arithmetic",
     "E[∂_i log p(tau) Σ_t g(s_t)] = Σ_s ∂_i d(s) g(s) for any g that does not depend on the trajectory's past, so the "
     "formula is the product rule for F = -Σ_s d(s) ∇l(s), whose second derivatives of l cancel. It is checked as an "
-    "identity on all 2 x 2 MDPs. Each witness is one policy at which two mixed derivatives differ, which no function "
+    "identity on all 2 x 2 MDPs. At the teacher ∇l = 0 for the cross-entropy, so its curl is 0 there. Each "
+    "witness is one policy at which two mixed derivatives differ, which no function "
     "twice differentiable allows.",
     check_t1,
 )
@@ -139,7 +140,7 @@ T2 = Claim(
     "stated; for every MDP by the formulas' own identity",
     "Σ_t Σ_{i>=t} ∇ log pi(a_t|s_t) (-l(s_{i+1})) has expectation -Σ_s (∇d(s)) l(s), since the first state's visits "
     "do not depend on theta; with -Σ_s d(s) ∇l(s) that is -∇ Σ_s d(s) l(s). Nothing is assumed of l. For lhat, the "
-    "conditional expectation of lhat(s_{t+1}, a_{t+1}) given the past up to a_t is l(s_{t+1}).",
+    "conditional expectation of lhat(s_{t+1}, a_{t+1}) given everything up to and including s_{t+1} is l(s_{t+1}).",
     check_t2,
 )
 
@@ -191,15 +192,15 @@ G1 = Claim(
     "when on-policy distillation is a gradient after all",
     "A tabular student's on-policy distillation (cross-entropy or KL, with or without +R) is a gradient field exactly "
     "when (1) no reachable state's visits depend on the policy at another reachable state, and (2) at every reachable "
-    "state with more than two actions the chance of coming back is the same for all actions (where the teacher is "
-    "deterministic, for all actions it does not take).",
+    "state with more than two actions, for every policy elsewhere, the (killed) chance of coming back is the same for "
+    "all actions (where the teacher is deterministic, for all actions it does not take).",
     r"\partial d(s)/\partial\theta_u = 0\ (u \ne s), \qquad \partial d(s)/\partial\theta_s \parallel \pi - \pi_\theta",
     "tabular student, q = pi_theta, alpha > 0, any discount, any teacher",
     "this project",
     "proof in words (docs/claims.md); condition against the curl, both exact, on random MDPs of four families",
     "docs/claims.md, G1: for u != s the curl is x (t_s - p_s)^T - (t_u - p_u) y^T with x = ∂d(s)/∂theta_u and "
-    "y = ∂d(u)/∂theta_s. It vanishes for all theta only if x = y = 0, because x's zeros do not depend on the policy at "
-    "u; for u = s it vanishes iff x is parallel to t_s - p_s for all p_s.",
+    "y = ∂d(u)/∂theta_s. x vanishes or not whatever the policy at u, its entries are p_c times linear forms up to a "
+    "factor, and a divisibility argument leaves x = y = 0; for u = s the curl is 0 iff x is parallel to t_s - p_s.",
     check_g1,
 )
 
@@ -229,7 +230,7 @@ E1 = Claim(
     "E1",
     "ER and EER: one field, two variances",
     "With q = pi_theta, entropy regularised (ER) and expected entropy regularised (EER) distillation have the same "
-    "expected update, aliasing or not; the variances of their sampled updates differ.",
+    "expected update, aliasing or not; the variances of their sampled updates differ in general (on chain, say).",
     r"F_{\mathrm{ER}} = F_{\mathrm{EER}}, \qquad \operatorname{Var}\hat F_{\mathrm{ER}} \ne "
     r"\operatorname{Var}\hat F_{\mathrm{EER}}",
     "q = pi_theta; a teacher of full support",
