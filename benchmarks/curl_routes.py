@@ -1,7 +1,7 @@
 """The routes to a verdict on the curl: do they agree, and how large a model does each decide?
 
 python benchmarks/curl_routes.py [MDPS=40]     every rule x MDPS random rational MDPs x +-R, controls in turn
-python benchmarks/curl_routes.py --sizes       states decided within 1 s and within 10 s, by route
+python benchmarks/curl_routes.py --sizes [ROUTE]   states decided within 1 s and within 10 s, by route
 """
 
 from __future__ import annotations
@@ -98,10 +98,12 @@ def largest(route: Callable[[Field], object], rule: str, limit: float) -> tuple[
     return low, took
 
 
-def sizes() -> None:
-    """Print the largest sizes, by route and rule."""
+def sizes(only: list[str]) -> None:
+    """Print the largest sizes, by route (all, or the named ones) and rule."""
     print("route      rule        in 1 s             in 10 s            prototype")
     for name, route in (("functions", functions), ("point", point_test), ("identity", identity_test)):
+        if only and name not in only:
+            continue
         for rule in ("on-policy", "n-distill"):
             cells = [f"{n} states, {took:.2f} s" for n, took in (largest(route, rule, limit) for limit in (1.0, 10.0))]
             print(f"{name:10s} {rule:11s} {cells[0]:18s} {cells[1]:18s} {PROTOTYPES[name]}", flush=True)
@@ -109,7 +111,7 @@ def sizes() -> None:
 
 if __name__ == "__main__":
     if "--sizes" in sys.argv:
-        sizes()
+        sizes([name for name in sys.argv[1:] if name in PROTOTYPES])
     else:
         everything = agreement(int(sys.argv[1]) if len(sys.argv) > 1 else 40)
         print("all routes agree" if everything else "SOME ROUTES DISAGREE")
