@@ -76,7 +76,8 @@ class ExactField:
 
     def potential(self) -> Ratio:
         """The function the rule is said to climb (`dynamics.update.potential`)."""
-        found: Ratio = self.ring.number(0) + eq1.potential(self.problem, self.student)[()]
+        value = np.asarray(eq1.potential(self.problem, self.student), dtype=object)  # 0-dimensional, or a bare 0
+        found: Ratio = self.ring.number(0) + value.item()
         return found
 
     def climbs(self, potential: Ratio) -> bool:
