@@ -168,3 +168,9 @@ def test_sparse_models_get_witnesses_too() -> None:
     sparse = dense.replace(P=sp.csr_array(dense.P.reshape(4, 2)))
     one, two = (decide(Field(mdp, "on-policy")) for mdp in (dense, sparse))
     assert one.witness is not None and two.verdict == "not-gradient"
+
+
+def test_a_field_of_nothing_is_the_gradient_of_nothing() -> None:
+    """alpha 0 and no reward: neither loss nor reward is left, and the potential is a bare 0."""
+    verdict = decide(Field(zoo.load("chain"), "on-policy", alpha=0))
+    assert verdict.verdict == "gradient" and verdict.asymmetry == 0
