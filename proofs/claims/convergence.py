@@ -11,6 +11,7 @@ import numpy as np
 from dynamics import update as eq1
 from dynamics.field import Field
 from dynamics.outcome import outcome
+from dynamics.rules import Rule
 from mdp import evaluation, random, solve, zoo
 from mdp.model import MDP
 from mdp.policy import Array
@@ -154,6 +155,15 @@ def gated_students(seed: int, count: int, discount: str) -> Iterator[tuple[MDP, 
         yield mdp, student
 
 
+def reward_adds(mdp: MDP, gated: Rule, task: Rule, point: Array) -> bool:
+    """Whether F(gated + R) = F(gated) + F(task), at a rational policy: +R is the reward row, gate or no gate."""
+    plain, reward, both = (
+        setting(field, rationals()) for field in (Field(mdp, gated), Field(mdp, task), Field(mdp, gated, reward=True))
+    )
+    one, two, sum_ = (eq1.update(at.problem, at.student(point)).ravel() for at in (plain, reward, both))
+    return all(x + y == z for x, y, z in zip(one, two, sum_, strict=True))
+
+
 def gated_update_is_stated(field: Field, point: Array) -> bool:
     """Whether F[s] = alpha d(s) (t − p) where V_pi > V_theta and 0 elsewhere, at a rational policy."""
     at = setting(field, rationals())
@@ -188,6 +198,9 @@ def check_p2(ledger: Ledger) -> None:
         F = Field(field.mdp, ledger.rule("value-gate"))(np.log(point.astype(float)))
         opened += bool(np.any(F))
         ledger.note(f"the gated update is as stated, random MDP {k}", gated_update_is_stated(field, point))
+        if k < 6:
+            adds = reward_adds(field.mdp, ledger.rule("value-gate"), ledger.rule("reward"), point)
+            ledger.note(f"with +R it is that and the reward row, random MDP {k}", adds)
     ledger.note(f"the gate was open on {opened} of these 20", opened >= 5, means="instances")
 
 

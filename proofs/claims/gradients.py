@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dynamics import update as eq1
 from dynamics.field import Field
 from dynamics.formula import after, log, log_p, log_t, p, t, total
 from dynamics.rules import Rule, structural_potential
@@ -17,7 +18,7 @@ from proofs.certificate import curl_fact, field_json, generic_json
 from proofs.claims import stated
 from proofs.claims.claim import Claim, Json, Ledger
 from proofs.curl import decide
-from proofs.exact import generic
+from proofs.exact import ExactField, exact_field, generic
 from proofs.explain import obstruction, visit_dependence
 from proofs.points import identity_test, random_point, setting, zero_matrix
 from proofs.variance import estimator_variance
@@ -49,6 +50,16 @@ def accept(ledger: Ledger, field: Field, where: str) -> None:
     ledger.note(f"{field.rule.id} is a gradient on {where} ({found.method})", holds, fact)
 
 
+def jacobian_is_derivative(exact: ExactField) -> bool:
+    """Whether the closed-form Jacobian in the logits is what differentiating the field gives, for all theta."""
+    J = eq1.jacobian(exact.problem, exact.student)
+    zero = exact.ring.number(0)
+    F = [zero + x for x in eq1.update(exact.problem, exact.student).ravel()]
+    return all(
+        F[i].derivative(exact.derivations[j]) == zero + J[i, j] for i, j in np.ndindex(len(F), len(exact.derivations))
+    )
+
+
 def check_t1(ledger: Ledger) -> None:
     for name, loss in stated.FOLLOWED.items():
         reward = name in stated.HOLDS_REWARD
@@ -58,14 +69,26 @@ def check_t1(ledger: Ledger) -> None:
         same = all(x == y for x, y in zip(values, stated.followed(exact, loss), strict=True))
         ledger.note(f"{name}{' less +R' if reward else ''} is -Σ d ∇l of its stated loss, every 2 x 2 MDP", same)
         ledger.note(f"T1's formula for the curl of {name}, every 2 x 2 MDP", stated.curl_identity(exact, loss))
+        if not reward:
+            both, task = generic(2, 2, {"rule": ledger.rule(name), "reward": True}, {"rule": ledger.rule("reward")})
+            parts = zip(both.values, task.values, stated.followed(both, loss), strict=True)
+            ledger.note(f"{name} + R is that and the reward row, every 2 x 2 MDP", all(x - y == z for x, y, z in parts))
     (critic,) = generic(2, 2, {"rule": ledger.rule("student-critic")})
+    ledger.note("visits balance, killed by 1 - g a step, every 2 x 2 MDP", stated.visits_balance(critic))
     stated_update = stated.frozen_gradient(critic, stated.critic_step(critic))
     same = all(x == y for x, y in zip(critic.values, stated_update, strict=True))
     ledger.note("student-critic is the gradient for R + g P V_pi - V_theta held fixed, every 2 x 2 MDP", same)
+    concrete = random.episodic(0, 2, 2, discount="9/10")
+    for name, rule in ledger.table.items():
+        if name != "value-gate":  # a gate is constant where it is differentiable at all
+            ways: tuple[Json, ...] = ({}, {"reward": True}, {"reward": True, "control": "mix:1/3"})
+            derived = all(jacobian_is_derivative(exact_field(Field(concrete, rule, **way))) for way in ways)
+            ledger.note(f"the Jacobian of {name}, which curls are read from, is its derivative, all theta", derived)
     for name in NO_ROWS:
         reward = name == "value-gate"
         refute(ledger, Field(zoo.load("swirl"), ledger.rule(name), reward=reward), "swirl")
     refute(ledger, Field(zoo.load("chain"), ledger.rule("on-policy")), "chain")
+    refute(ledger, Field(zoo.load("aliased-cycle"), ledger.rule("on-policy")), "aliased-cycle")
     accept(ledger, Field(zoo.load("bandit"), ledger.rule("on-policy")), "a bandit (one state, one step)")
     accept(ledger, Field(self_loop(2), ledger.rule("on-policy")), "one state with a self-loop and 2 actions")
     refute(ledger, Field(self_loop(3), ledger.rule("on-policy")), "one state with a self-loop and 3 actions")
@@ -121,6 +144,12 @@ def check_t2(ledger: Ledger) -> None:
     climbs = exact.climbs(stated.objective(exact, stated.DESCENDED["n-distill"], reward=False, fixed=True))
     fact = {"kind": "a-gradient", "field": generic_json(ledger.rule("teacher"), 2, 2), "potential": "fixed"}
     ledger.note("teacher distill is the gradient of -E_pi Σ H(pi‖pi_theta), every 2 x 2 MDP", climbs, fact)
+    for name in ("teacher", "on-policy"):
+        for control in ("student", "teacher", "uniform", "mix:1/3"):
+            (exact,) = generic(2, 2, {"rule": ledger.rule(name), "reward": True, "control": control})
+            update = eq1.update(exact.problem, exact.student).ravel()
+            same = all(x == y for x, y in zip(update, stated.under_control(exact, control).ravel(), strict=True))
+            ledger.note(f"{name} + R under q = {control} is its stated field, every 2 x 2 MDP", same)
     plain, corrected = half_and_half()
     refute(ledger, Field(zoo.load("swirl"), plain), "swirl")
     accept(ledger, Field(zoo.load("swirl"), corrected), "swirl")

@@ -49,6 +49,13 @@ def visits(exact: ExactField) -> Array:
     return evaluation.chain(exact.problem.world, exact.student.p).visits(exact.problem.world.initial)
 
 
+def visits_balance(exact: ExactField) -> bool:
+    """Whether `d(u) = rho(u) + g Σ_{s,a} d(s) p(a|s) P(u|s,a)` for all theta: what visits are, without any inverse."""
+    world, p, d = exact.problem.world, exact.student.p, visits(exact)
+    arriving = np.einsum("s,sa,sau->u", d, p, world.P)
+    return all(d[u] == world.initial[u] + world.discount * arriving[u] for u in range(len(d)))
+
+
 def objective(exact: ExactField, loss: StateLoss, *, reward: bool, fixed: bool = False) -> Ratio:
     """`−alpha Σ_s d(s) l(s) + J`, J = Σ_s d(s) Σ_a p R with `reward`; d the visits of the teacher if `fixed`."""
     world, p = exact.problem.world, exact.student.p
@@ -66,6 +73,20 @@ def followed(exact: ExactField, loss: StateLoss) -> list[Ratio]:
         -exact.problem.alpha * sum((d[s] * l_of[s].derivative(k) for s in range(len(d))), exact.ring.number(0))
         for k in exact.derivations
     ]
+
+
+def under_control(exact: ExactField, control: str) -> Array:
+    """`d_q (q Q_q − p Σ_b q Q_q + alpha (t − p))`: cross-entropy on q's states, with the task's reward; (S, A).
+
+    `control` is "student", "teacher", "uniform" or "mix:1/3"; Q_q = R + g P V_q.
+    """
+    world, t, p = exact.problem.world, exact.problem.teacher.p, exact.student.p
+    uniform = 0 * p + exact.ring.number(1) / p.shape[-1]
+    q = {"student": p, "teacher": t, "uniform": uniform, "mix:1/3": (t + 2 * p) / 3}[control]
+    chain = evaluation.chain(world, q)
+    Q = world.R + evaluation.backup(world, chain.values((q * world.R).sum(-1)))
+    bracket = q * Q - p * (q * Q).sum(-1)[:, None] + exact.problem.alpha * (t - p)
+    return np.asarray(chain.visits(world.initial)[:, None] * bracket)
 
 
 def critic_step(exact: ExactField) -> Array:
