@@ -34,6 +34,7 @@ from mdp.reading import (
 )
 
 __all__ = ["MDP", "Exact", "endless_states"]
+SHOWN = 48  # numbers in P that a model may have to be printed in full
 
 
 class MDP:
@@ -231,6 +232,16 @@ class MDP:
         sizes = ", ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in counts)
         label = f"{self.name!r}: " if self.name else ""
         return f"MDP({label}{sizes}, discount {self._discount}{', sparse' * self.is_sparse})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What hypothesis and IPython print: a small model as the call that builds it, a larger one by its sizes."""
+        if self.is_sparse or self.n_states**2 * self.n_actions > SHOWN:
+            printer.text(repr(self))
+            return
+        from mdp.io import to_dict
+
+        given = to_dict(self) | ({"name": self.name} if self.name else {})
+        printer.text(f"MDP({', '.join(f'{key}={value!r}' for key, value in given.items())})")
 
     def _repr_html_(self) -> str:
         """The model as a graph, for notebooks; see `mdp.picture`."""

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import pretty
 
+from mdp import zoo
 from mdp.evaluation import visits
 from mdp.model import MDP, endless_states
 from mdp.strategies import distributions, mdps, parameters, points, policies, students
@@ -98,6 +100,23 @@ def test_models_shrink_to_what_is_easy_to_read() -> None:
     least = MDP(P=[[[0]]], R=[[0]], initial=[1], teacher=[[1]])
     paying = find(mdps(states=(1, 2), actions=(1, 2)), lambda m: bool(m.R.max() > 1), settings=quiet)
     assert paying == least.replace(R=[["3/2"]])
+
+
+def test_a_counterexample_is_printed_as_the_call_that_builds_it() -> None:
+    """What hypothesis shows of a small model can be pasted back; a large one is shown by its sizes."""
+    for mdp in (zoo.load("fig2"), zoo.load("chain"), zoo.load("aliased-cycle")):
+        shown = pretty(mdp)
+        assert eval(shown, {"MDP": MDP}) == mdp and repr(mdp.name) in shown
+    assert pretty(zoo.load("corridor")) == repr(zoo.load("corridor"))
+
+    @settings(deadline=None, database=None, derandomize=True, print_blob=False, phases=[Phase.generate, Phase.shrink])
+    @given(mdps(states=(1, 2), actions=(1, 2)))
+    def nothing_pays(mdp: MDP) -> None:
+        assert mdp.R.max() <= 1
+
+    with pytest.raises(AssertionError) as failure:
+        nothing_pays()
+    assert "MDP(P=[[[0]]], R=[[1.5]], initial=[1], teacher=[[1]])" in "".join(failure.value.__notes__)
 
 
 def test_distributions_shrink_to_uniform() -> None:
