@@ -383,7 +383,7 @@ def killer(mutant: Mutant, claims: tuple[str, ...] = ORDER) -> tuple[str, str] |
             if false:
                 return name, false[0]
             if not finding.as_expected:
-                stopped = stopped or (name, (finding.failed or ["a step was not decided"])[0])
+                stopped = stopped or (name, finding.open[0] if finding.open else "nothing failed")
     return stopped
 
 

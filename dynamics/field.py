@@ -197,14 +197,6 @@ class Field(VectorField):
         teacher = _for_formulas(policy(np.full(mdp.R.shape, 1 / mdp.n_actions) if table is None else table))
         return build(self, mdp, teacher, float, np.log)
 
-    def exact_problem(self, teacher: Policy, log: Callable[[Array], Array]) -> eq1.Problem:
-        """The same on the MDP's exact rationals, for exact students (`dynamics.update`).
-
-        `teacher` carries the exact table and whatever stands for its logarithms (generators, or rationals); `log`
-        is applied where a formula takes the logarithm of anything else.
-        """
-        return build(self, self.mdp.exact, teacher, Fraction, log)
-
 
 def build(
     field: Field, world: Any, teacher: Policy, number: Callable[[Any], Any], log: Callable[[Array], Array]
@@ -285,7 +277,7 @@ def _warnings(field: Field) -> tuple[str, ...]:
     if problem.share == 0 and problem.rewarded and not problem.terms.depends_on_student:
         at = eq1.evaluate(problem, softmax(np.zeros(field.mdp.R.shape)))
         pull = at.q * at.Q
-        if field.effective_rule.loss == rules.CROSS_ENTROPY:
+        if field.effective_rule.loss in (rules.CROSS_ENTROPY, rules.KL):
             pull = pull + float(field.alpha) * problem.teacher.p
         if (pull < 0).any():
             s, a = np.argwhere(pull < 0)[0]

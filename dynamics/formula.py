@@ -59,7 +59,7 @@ class Formula:
         if self == ONE:
             return other
         if other.op == "number":
-            return other if self == ONE else self if other == ONE else _scaled(other, self)
+            return self if other == ONE else _scaled(other, self)
         return _scaled(self, other) if self.op == "number" else _fold("*", self, other)
 
     def __truediv__(self, other: Formula | Number) -> Formula:

@@ -41,13 +41,17 @@ class VectorField:
         """Whether the Jacobians at theta (any batch) are symmetric as far as floats can tell; None where they cannot.
 
         True: the asymmetry is within what rounding leaves (`rounding`), and that is below 1e-6. False: it is beyond.
+        None also where the Jacobian is not finite.
         """
         theta = np.asarray(theta)
         jacobians = self.jacobian(theta).reshape(-1, self.size, self.size)
         floors = np.broadcast_to(self.rounding(theta), jacobians.shape[0])
-        verdicts = []
+        verdicts: list[bool | None] = []
         for jacobian, floor in zip(jacobians, floors, strict=True):
             size = np.linalg.norm(jacobian)
+            if not np.isfinite(size):
+                verdicts.append(None)
+                continue
             noise = self.size * floor / size if size > 0 else 0.0
             seen = float(asymmetry(jacobian, floor))
             verdicts.append(False if seen > noise + 1e-14 else True if noise < 1e-6 else None)
@@ -68,14 +72,14 @@ class VectorField:
 
 
 def asymmetry(jacobian: Array, floor: Array | float = 0.0) -> Array:
-    """`‖J − J^T‖ / ‖J‖` (Frobenius) of matrices (..., n, n); 0 where ‖J‖ ≤ floor (theory, section 3).
+    """`‖J − J^T‖ / ‖J‖` (Frobenius) of matrices (..., n, n); 0 where ‖J‖ ≤ floor (theory, section 3), NaN where J is.
 
     >>> float(asymmetry(np.array([[0.0, 1.0], [-1.0, 0.0]])))
     2.0
     """
     size = np.linalg.norm(jacobian, axis=(-2, -1))
     difference = np.linalg.norm(jacobian - jacobian.swapaxes(-1, -2), axis=(-2, -1))
-    return np.asarray(np.divide(difference, size, out=np.zeros_like(size), where=size > floor))
+    return np.asarray(np.divide(difference, size, out=np.zeros_like(size), where=~(size <= floor)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,7 +114,11 @@ def chain(world: World, q: Array) -> Chain:
             return Chain(shape, np.linalg.inv(matrix))
         return Chain(shape, None, (_dense_solver(matrix),))
     except np.linalg.LinAlgError:
-        raise ValueError(_ENDLESS) from None
+        raise EndlessError(_ENDLESS) from None
+
+
+class EndlessError(ValueError):
+    """A policy that never ends from some state, with discount 1: I − g P_q has no inverse."""
 
 
 _ENDLESS = "I - g P_q is singular: from some state the policy never ends; with discount 1 it must"
@@ -127,7 +131,7 @@ def _exact_inverse(world: World, matrix: Array) -> Array:
     try:
         return algebra.inverse(matrix)
     except ZeroDivisionError:
-        raise ValueError(_ENDLESS) from None
+        raise EndlessError(_ENDLESS) from None
 
 
 def product(world: World, left: Array, right: Array) -> Array:
@@ -166,7 +170,7 @@ def visits_only(world: World, q: Array) -> Array:
     try:
         return np.asarray(np.linalg.solve(chain_matrix(world, q).swapaxes(-1, -2), world.initial[:, None])[..., 0])
     except np.linalg.LinAlgError:
-        raise ValueError(_ENDLESS) from None
+        raise EndlessError(_ENDLESS) from None
 
 
 def backup(world: World, values: Array) -> Array:
@@ -278,7 +282,7 @@ def exact_inverse(matrix: Array) -> Array:
     for column in range(size):
         pivot = next((row for row in range(column, size) if work[row, column] != 0), None)
         if pivot is None:
-            raise ValueError(_ENDLESS)
+            raise EndlessError(_ENDLESS)
         work[[column, pivot]] = work[[pivot, column]]
         work[column] = work[column] / work[column, column]
         for row in range(size):
@@ -297,7 +301,7 @@ def _dense_solver(matrix: Array) -> Any:
     """A function (rhs, transposed) -> solution for one dense matrix."""
     factors: Any = sl.lu_factor(matrix, check_finite=False)
     if (np.diag(factors[0]) == 0).any():
-        raise ValueError(_ENDLESS)
+        raise EndlessError(_ENDLESS)
     return lambda rhs, transposed: sl.lu_solve(factors, rhs, trans=1 if transposed else 0, check_finite=False)
 
 
@@ -310,7 +314,7 @@ def _sparse_solver(world: World, table: Array) -> Any:
     try:
         factors: Any = spl.splu(matrix.tocsc())
     except RuntimeError:
-        raise ValueError(_ENDLESS) from None
+        raise EndlessError(_ENDLESS) from None
 
     def solve(rhs: Array, transposed: bool) -> Array:
         mode = "T" if transposed else "N"

@@ -28,7 +28,7 @@ from mdp.model import MDP
 from mdp.numbers import LONGEST, ObjectArray, show
 from mdp.reading import nearest
 
-__all__ = ["from_dict", "read", "to_dict", "write"]
+__all__ = ["from_dict", "parse_json", "read", "to_dict", "write"]
 
 _REQUIRED = ("P", "R", "initial")
 _KEYS = (*_REQUIRED, "discount", "observation", "states", "actions", "teacher", "loss")
@@ -130,7 +130,7 @@ def read(path: str | os.PathLike[str]) -> MDP:
     MDP('coin': 1 state, 1 action, 1 observation, discount 1)
     """
     target = Path(path)
-    parse = _by_suffix(target, {".json": _from_json, ".npz": _from_npz})
+    parse = _by_suffix(target, {".json": parse_json, ".npz": _from_npz})
     try:
         return from_dict(parse(target.read_bytes()), name=target.stem)
     except OSError as error:
@@ -186,7 +186,14 @@ def _by_suffix(path: Path, choices: dict[str, Callable[[Any], Any]]) -> Callable
 # JSON
 
 
-def _from_json(data: bytes) -> Any:
+def parse_json(data: bytes) -> Any:
+    """The value of a JSON text, its decimals as written (`Decimal`).
+
+    Raises ValueError for what is no JSON or no UTF-8, for a key given twice, NaN and infinities.
+
+    >>> parse_json(b'{"theta": [0.1]}')
+    {'theta': [Decimal('0.1')]}
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

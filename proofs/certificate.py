@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import os
 import platform
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ def certificate(
         "facts": list(facts),
         "made": {
             "method": method,
-            **{name: version(name) for name in ("vorticity", "python-flint", "sympy", "numpy")},
+            **{name: version(name) for name in ("vorticity", "python-flint", "numpy")},
             "python": platform.python_version(),
         },
     }
@@ -132,8 +134,10 @@ def generic_json(rule: Rule, states: int, actions: int, *, reward: bool = False,
 def _rule_json(rule: Rule, control: str, reward: bool) -> Json:
     content: Json = {"rule": rule.id, "control": control, "reward": reward}
     known = TABLE.get(rule.id)
-    base = None if known is None else (known + REWARD if reward else known)
-    changed = base is None or (base.loss, base.reward, base.horizon) != (rule.loss, rule.reward, rule.horizon)
+    base, given = known, rule
+    if reward and known is not None:
+        base, given = known + REWARD, rule + REWARD
+    changed = base is None or (base.loss, base.reward, base.horizon) != (given.loss, given.reward, given.horizon)
     if changed:
         content["row"] = {"loss": expression(rule.loss), "reward": expression(rule.reward), "horizon": rule.horizon}
         content["rule"] = rule.id if known is None else f"{rule.id} (changed)"
@@ -188,6 +192,35 @@ def identity_fact(
         "left": left,
         "right": right,
     }
+
+
+def identity_holds(fact: Json) -> bool:
+    """Whether an `identity_fact` is true, in rational functions of its generators.
+
+    >>> law = {"t": {"x": "x"}}
+    >>> [identity_holds(identity_fact(["x"], term("D(t, x**2)"), term(right), law)) for right in ("2*x**2", "2*x")]
+    [True, False]
+    """
+    from proofs.ring import Ring
+
+    ring = Ring(fact["generators"])
+
+    def read(x: Any) -> Any:
+        if isinstance(x, str):
+            return ring.gens[x] if x in ring.gens else ring.number(Fraction(x))
+        op, first, second = x
+        if op == "**":
+            power = ring.number(1)
+            for _ in range(second):
+                power = power * read(first)
+            return power
+        if op == "D":
+            law = {ring.index[name]: read(slope) for name, slope in fact["derivations"][first].items()}
+            return read(second).derivative(law)
+        left, right = read(first), read(second)
+        return {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}[op](left, right)
+
+    return bool(read(fact["left"]) == read(fact["right"]))
 
 
 def term(text: str) -> Any:

@@ -3,7 +3,8 @@
 *Gradient*: the row's formulas satisfy the identity of theory T2 (for every MDP), or the curl is zero as a rational
 function (for this MDP, all theta; `proofs.exact`), or, on larger models, modulo random primes with a stated error
 below 2^-60 (`proofs.points`). *Not a gradient*: at one rational policy the curl is not zero, exactly, or by a ball
-that excludes zero where logarithms enter. The routes are independent of one another and must agree (`routes`).
+that excludes zero where logarithms enter. `routes` takes every route that applies, which the tests hold against one
+another; what shares nothing with any of them is the checker (`proofs.check`).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from mdp.io import to_dict
 from mdp.policy import Array
 from proofs import explain
 from proofs.arithmetic import rationals
-from proofs.exact import exact_field, generic
-from proofs.points import Witness, has_logarithms, identity_test, point_test, setting, witness
+from proofs.exact import MANY_DIGITS, exact_field, generic
+from proofs.points import Witness, exp_theta, has_logarithms, identity_test, is_rational, point_test, setting, witness
 
 LARGEST_FUNCTIONS = 5  # parameters less gauge, and states, up to which the rational-function field answers in a second
 LARGEST_EXACT = 160  # logits up to which a witness is a rational; beyond, a ball
@@ -64,6 +65,7 @@ def decide(field: Field, *, seed: int = 0) -> Verdict:
     `∂F_i/∂theta_j − ∂F_j/∂theta_i` in full logits, exact, or a decimal and its `ball` where logarithms enter.
     *undecided* says why. `asymmetry` is `‖J − J^T‖/‖J‖`, the largest at 8 random parameters (seeded); None where the
     Jacobian is too large to be computed for its own sake.
+    Raises ValueError for formulas that are defined nowhere.
     Source: theory T1 (curl) and T2 (correction); the paper, Theorems 1 and 2.
 
     >>> from mdp import zoo
@@ -74,7 +76,10 @@ def decide(field: Field, *, seed: int = 0) -> Verdict:
     """
     started = time.perf_counter()
     measured = _measure(field, seed)
-    found = _decide(field, seed)
+    try:
+        found = _decide(field, seed)
+    except ZeroDivisionError:
+        raise ValueError(f"rule {field.rule.id!r}: its formulas divide by 0 at every policy") from None
     return Verdict(seconds=time.perf_counter() - started, asymmetry=measured, **found)
 
 
@@ -91,6 +96,8 @@ def _decide(field: Field, seed: int) -> dict[str, Any]:
         return _undecided(f"{size} logits are too many to form the curl (at most {LARGEST})")
     if size <= LARGEST_EXACT or field.problem.gated:
         shown = witness(field, seed)
+    elif not is_rational(field):
+        shown = witness(field, seed, in_balls=True)
     else:  # ask cheaply first; a witness in balls is the proof
         shown = None if identity_test(field, seed).zero else witness(field, seed, in_balls=True)
     if shown is not None:
@@ -123,10 +130,11 @@ def _by_theorem(field: Field, text: str, seed: int) -> dict[str, Any]:
         if not exact.climbs(exact.potential()):
             raise ArithmeticError(f"rule {field.rule.id!r}: the potential {text} does not differentiate to the field")
         method += ", checked by differentiating the potential on this MDP"
-    elif field.mdp.n_states * field.mdp.n_actions <= LARGEST_CHECKED:
-        if not identity_test(field, seed).zero:
+    elif field.mdp.n_states * field.mdp.n_actions <= LARGEST_CHECKED and is_rational(field):
+        test = identity_test(field, seed)
+        if not test.zero:
             raise ArithmeticError(f"rule {field.rule.id!r}: a theorem says gradient and the curl is not zero")
-        method += ", checked modulo random primes on this MDP"
+        method += ", checked modulo random primes on this MDP" if test.decided else ""
     kind = "fixed" if fixed else "episode"
     return _found("gradient", "every theta, every MDP and every linear Phi", reason, method, potential=text, kind=kind)
 
@@ -147,7 +155,9 @@ def _refuted(field: Field, shown: Witness, seed: int) -> dict[str, Any]:
     method = "ball arithmetic at a rational policy" if is_ball(shown.value) else "exact value at a rational policy"
     return _found(
         "not-gradient",
-        "this MDP, at the witness's theta, and so at almost every theta",
+        "this MDP, near the witness's theta, where the gate is open"
+        if field.problem.gated
+        else "this MDP, at the witness's theta, and so at almost every theta",
         reason if known is None else f"{reason}: {known}",
         method,
         witness=witness_json(field, shown),
@@ -156,16 +166,20 @@ def _refuted(field: Field, shown: Witness, seed: int) -> dict[str, Any]:
 
 def _vanishing(field: Field, seed: int) -> dict[str, Any]:
     """No witness was found: prove that the curl is zero, or test it."""
+    if not is_rational(field):
+        return _undecided(f"no policy tried shows a curl other than zero, and {MANY_DIGITS}")
     small = is_small(field)
     if small:
         place = exact_field(field).first_curl()
         method, bound = "rational functions: the curl is zero", 0.0
     else:
         test = identity_test(field, seed)
+        if not test.decided:
+            return _undecided("the curl vanishes modulo random primes, but of too high a degree for a small error")
         place = None if test.zero else (0, 0)
         method, bound = f"identity testing modulo {test.rounds} random primes", test.error_bound
     if place is not None:
-        return _undecided("the curl is zero at the policies tried, but not as a function of free logarithms")
+        return _undecided("no policy tried shows a curl other than zero, and it is not zero in free logarithms")
     reason = explain.why_gradient(field, seed)
     holds = "every theta, this MDP" + ("" if small else f", but for a probability of error below {bound:.1e}")
     text, kind = LINE_INTEGRAL, "line"
@@ -197,12 +211,17 @@ def decide_all(rule: Rule, states: int, actions: int, *, control: str | None = N
         raise ValueError(f"rule {rule.id!r} has a value gate, which is no rational function of theta")
     size = f"MDP of {states} state{'s' * (states > 1)} and {actions} action{'s' * (actions > 1)}"
     shown = witness(field, seed)
+    try:
+        every = generic(states, actions, {"rule": rule, "control": control})[0] if shown is None else None
+        vanishes = every is not None and every.first_curl() is None
+    except ZeroDivisionError:
+        raise ValueError(f"rule {rule.id!r}: its formulas divide by 0 at every policy") from None
     if shown is not None:
         found = _refuted(field, shown, seed)
         found |= {"holds_for": f"almost every {size}: the witness is for one of them, `mdp`"}
         found["witness"] |= {"mdp": to_dict(template)}
-    elif generic(states, actions, {"rule": rule, "control": control})[0].first_curl() is not None:
-        found = _undecided("the curl is zero where it was tried, but not as a function of free logarithms")
+    elif not vanishes:
+        found = _undecided("no policy tried shows a curl other than zero, and it is not zero in free logarithms")
     else:
         text = structural_potential(rule, control)
         method = "rational functions in the policy and in every number of the MDP: the curl is zero"
@@ -215,7 +234,7 @@ def is_small(field: Field) -> bool:
     """Whether the rational-function field answers in about a second."""
     free = field.size - (field.shape[0] if field.student.observation is not None else 0)
     cells = field.mdp.n_states * field.mdp.n_actions
-    return free <= LARGEST_FUNCTIONS and cells <= 12 and not field.problem.gated
+    return free <= LARGEST_FUNCTIONS and cells <= 12 and not field.problem.gated and is_rational(field)
 
 
 def routes(field: Field, seed: int = 0) -> dict[str, str]:
@@ -232,12 +251,13 @@ def routes(field: Field, seed: int = 0) -> dict[str, str]:
     word = {True: "gradient", False: "not-gradient"}
     if structural_potential(field.effective_rule, field.control) is not None:
         found["theorem"] = "gradient"
-    if not field.problem.gated:
+    if not field.problem.gated and is_rational(field):
         if is_small(field):
             found["functions"] = word[exact_field(field).first_curl() is None]
+        tests = {"identity": identity_test(field, seed)}
         if field.mdp.n_states * field.mdp.n_actions <= LARGEST_POINT:
-            found["point"] = word[point_test(field, seed).zero]
-        found["identity"] = word[identity_test(field, seed).zero]
+            tests["point"] = point_test(field, seed)
+        found |= {name: word[test.zero] for name, test in tests.items() if test.decided}
     if witness(field, seed) is not None:
         found["witness"] = "not-gradient"
     return found
@@ -263,7 +283,12 @@ def witness_json(field: Field, shown: Witness) -> dict[str, Any]:
     ball = is_ball(shown.value)
     answer: dict[str, Any]
     if field.student.observation is None:
-        answer = {"policy": None, "exp_theta": [str(x) for x in shown.point], "i": [shown.i], "j": [shown.j]}
+        answer = {
+            "policy": None,
+            "exp_theta": [str(x) for x in exp_theta(field, shown.point)],
+            "i": [shown.i],
+            "j": [shown.j],
+        }
     else:
         n_actions = field.shape[1]
         answer = {
@@ -297,8 +322,10 @@ def exact_curl(field: Field, table: Array) -> Array:
 
 
 def _measure(field: Field, seed: int) -> float | None:
-    """The largest asymmetry at a few random parameters."""
+    """The largest asymmetry at a few random parameters; None where the Jacobian is too large, or nowhere finite."""
     if field.size > LARGEST_MEASURED:
         return None
     theta = np.random.default_rng(seed).normal(size=(8, *field.shape))
-    return max(float(field.asymmetry(one)) for one in theta)
+    with np.errstate(all="ignore"):  # a formula of one's own need not be defined everywhere
+        seen = [float(field.asymmetry(one)) for one in theta]
+    return max((x for x in seen if np.isfinite(x)), default=None)

@@ -29,6 +29,9 @@ from mdp.student import Student
 from proofs.arithmetic import Numbers, objects, teacher_table, world
 from proofs.ring import Derivation, Ratio, Ring
 
+LARGEST_POWER = 1000  # the largest degree of exp(theta / m) in a policy of general features
+MANY_DIGITS = "Phi holds numbers of many digits, so exp(Phi theta) is a rational function of too high a degree"
+
 
 @dataclass(frozen=True, eq=False)
 class ExactField:
@@ -112,10 +115,26 @@ def rational_phi(learner: Student) -> Array:
     return objects(flat, dense.shape)
 
 
-def exact_field(field: Field, *others: Field) -> ExactField:
-    """The exact field of `field`, for its own MDP. `others` share its ring (see `fields`).
+def common_denominator(learner: Student) -> int | None:
+    """The least m that makes m·Phi whole, or None where an entry of m·Phi is beyond 1000 in size.
 
-    Raises ValueError for rules with the value gate, which is no rational function.
+    With y_k = exp(theta_k / m) every p is a rational function of the y_k, of the degree of m·Phi: useless where Phi
+    holds numbers with many digits.
+
+    >>> from mdp.student import features
+    >>> common_denominator(features([[0.5], [0.25]], 2)), common_denominator(features([[0.123456789], [1.0]], 2))
+    (4, None)
+    """
+    phi = rational_phi(learner).ravel()
+    m = lcm(*(x.denominator for x in phi))
+    return m if m * max(abs(x) for x in phi) <= LARGEST_POWER else None
+
+
+def exact_field(field: Field) -> ExactField:
+    """The exact field of `field`, for its own MDP.
+
+    Raises ValueError for rules with the value gate, which is no rational function, and for features beyond
+    `common_denominator`.
 
     >>> from mdp import zoo
     >>> exact = exact_field(Field(zoo.load("chain"), "on-policy"))
@@ -229,7 +248,9 @@ class _Builder:
         """Any rational Phi: y_k = exp(theta_k / m) makes every p a rational function, and log p = Phi theta − Z_s."""
         S, A = self.learner.table
         phi = rational_phi(self.learner).reshape(S, A, -1)
-        m = lcm(*(x.denominator for x in phi.ravel()))
+        m = common_denominator(self.learner)
+        if m is None:
+            raise ValueError(MANY_DIGITS)
         p, logs = [], []
         for s in range(S):
             least = [min(phi[s, :, k]) for k in range(self.learner.size)]

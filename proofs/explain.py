@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynamics import rules
 from dynamics.field import Field
 from dynamics.formula import is_zero
 from dynamics.rules import control_kind, split
 from mdp.policy import Array
-from proofs.points import Setting, at_random_residues
+from proofs.points import Setting, at_random_residues, is_rational
 
 
 def visit_dependence(field: Field, seed: int = 0) -> Array:
@@ -39,21 +38,6 @@ def visit_dependence(field: Field, seed: int = 0) -> Array:
     return at_random_residues(field, np.random.default_rng(seed), ask)
 
 
-def theorem_applies(field: Field) -> bool:
-    """Whether the theorem above speaks about this field."""
-    rule = field.effective_rule
-    reward = split(rule)
-    only_r = is_zero(reward.now) and is_zero(reward.state) and is_zero(reward.action) and not reward.v_student_now
-    return (
-        field.student.phi is None
-        and control_kind(rule, field.control) == "student"
-        and rule.loss in (rules.CROSS_ENTROPY, rules.KL)
-        and rule.horizon == "episode"
-        and only_r
-        and rule.alpha > 0
-    )
-
-
 def is_gradient_by_theorem(field: Field, seed: int = 0) -> bool:
     """The right side of the theorem, decided at a random point modulo a random prime.
 
@@ -69,18 +53,18 @@ def is_gradient_by_theorem(field: Field, seed: int = 0) -> bool:
 def obstruction(field: Field, seed: int = 0) -> tuple[int, int] | None:
     """The first (s, u) that breaks the theorem's conditions: the visits of s depend on the policy at u."""
     depends = visit_dependence(field, seed)
-    teacher = field.mdp.teacher
     for s, u in np.argwhere(depends).tolist():
         if s != u:
             return s, u
     for s in np.flatnonzero(np.diag(depends)).tolist():
-        if field.mdp.n_actions > 2 and not _one_way(field, s, seed, teacher):
+        if field.mdp.n_actions > 2 and not _one_way(field, s, seed):
             return s, s
     return None
 
 
-def _one_way(field: Field, s: int, seed: int, teacher: Array | None) -> bool:
+def _one_way(field: Field, s: int, seed: int) -> bool:
     """Whether the teacher is deterministic at s and all its other actions lead back to s equally often."""
+    teacher = field.mdp.teacher
     if teacher is None or (teacher[s] > 0).sum() != 1:
         return False
     others = np.flatnonzero(teacher[s] == 0).tolist()
@@ -95,6 +79,8 @@ def _one_way(field: Field, s: int, seed: int, teacher: Array | None) -> bool:
 
 def why_not(field: Field, i: int, j: int, seed: int = 0) -> str:
     """One sentence: what depends on what, without the update accounting for it, between parameters i and j."""
+    if not is_rational(field):
+        return "at the witness's parameters two mixed derivatives differ"
     states, rule = field.mdp.states, field.effective_rule
     first, second = _states_of(field, i), _states_of(field, j)
     if control_kind(rule, field.control) != "fixed" and not is_zero(rule.loss):
@@ -103,8 +89,8 @@ def why_not(field: Field, i: int, j: int, seed: int = 0) -> str:
             for s in here:
                 for u in there:
                     if depends[s, u]:
-                        own = "its own policy, in other directions than its loss" if s == u else "the policy at "
-                        where = own if s == u else f"{own}{states[u]}"
+                        own = "its own policy, in other directions than its loss"
+                        where = own if s == u else f"the policy at {states[u]}"
                         return f"visits of {states[s]} depend on {where}, and the update's loss there leaves that out"
     terms = split(rule)
     places = " and ".join(dict.fromkeys(str(states[s]) for s in (*first[:1], *second[:1])))

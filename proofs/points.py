@@ -22,9 +22,10 @@ from dynamics.field import Field, build
 from dynamics.formula import Formula, log_p, log_t, parts
 from dynamics.rules import mixture_weight, split
 from mdp import evaluation
+from mdp.evaluation import EndlessError
 from mdp.policy import Array, Policy
 from proofs.arithmetic import Arithmetic, Numbers, balls, objects, precision, rationals, residues, teacher_table, world
-from proofs.exact import rational_phi
+from proofs.exact import MANY_DIGITS, common_denominator, rational_phi
 
 Found = TypeVar("Found")
 
@@ -45,18 +46,22 @@ class Setting:
     def student(self, point: Array) -> Policy:
         """The policy (S, A) at a point: a table (O, A) of `Fraction`s, or for general features the y_k (n,).
 
-        With features theta_k = m log y_k, m the common denominator of Phi.
+        With features theta_k = m log y_k, m the common denominator of Phi; in balls theta_k = log y_k where that is
+        too large. Raises ValueError in the other arithmetics there.
         """
         learner, numbers = self.field.student, self.arithmetic
         if learner.observation is not None:
             return numbers.policy(point[learner.observation])
-        S, A = learner.table
-        phi = rational_phi(learner)
-        m = lcm(*(x.denominator for x in phi.ravel()))
-        y, theta = numbers.array(point), m * numbers.log(numbers.array(point))
-        weights = objects([_monomial(y, m * row) for row in phi], (S, A))
+        phi, m, y = rational_phi(learner), common_denominator(learner), numbers.array(point)
+        theta = (m or 1) * numbers.log(y)
+        logits = objects([_combination(theta, row, numbers) for row in phi], learner.table)
+        if m is not None:
+            weights = objects([_monomial(y, m * row) for row in phi], learner.table)
+        elif numbers.name == "ball":
+            weights = objects([x.exp() for x in logits.ravel()], learner.table)
+        else:
+            raise ValueError(MANY_DIGITS)
         sums = weights.sum(-1)
-        logits = objects([_combination(theta, row, numbers) for row in phi], (S, A))
         return Policy(weights / sums[:, None], logits - numbers.log(sums)[:, None])
 
     def jacobian(self, point: Array) -> Array:
@@ -102,6 +107,12 @@ def setting(field: Field, arithmetic: Arithmetic) -> Setting:
     teacher = arithmetic.policy(teacher_table(field.mdp))
     problem = build(field, held, teacher, arithmetic.number, arithmetic.log)
     return Setting(field, arithmetic, held, problem)
+
+
+def exp_theta(field: Field, point: Array) -> list[Fraction]:
+    """exp theta_k at a point of general features: y_k^m, exactly (see `Setting.student`)."""
+    m = common_denominator(field.student) or 1
+    return [Fraction(x) ** m for x in point]
 
 
 def _monomial(y: Array, powers: Array) -> Any:
@@ -157,6 +168,19 @@ def has_logarithms(field: Field) -> bool:
     return any(part in (log_p, log_t) or part.op == "log" for x in evaluated(field) for part in parts(x))
 
 
+def is_rational(field: Field) -> bool:
+    """Whether probabilities are rational functions of generators, of a degree that can be worked with."""
+    return field.student.observation is not None or common_denominator(field.student) is not None
+
+
+def check_rational(field: Field) -> None:
+    """Raises ValueError for fields that are no rational functions of generators: gates, and Phi of many digits."""
+    if field.problem.gated:
+        raise ValueError(f"rule {field.rule.id!r} has a value gate, which is no rational function of theta")
+    if not is_rational(field):
+        raise ValueError(MANY_DIGITS)
+
+
 def evaluated(field: Field) -> list[Formula]:
     """Every formula that eq. (1) and its Jacobian evaluate."""
     terms, slope = split(field.effective_rule), field.effective_rule.loss.gradient
@@ -184,14 +208,17 @@ def witness(field: Field, seed: int = 0, tries: int | None = None, *, in_balls: 
     of a gated rule is passed over.
     """
     rng = np.random.default_rng(seed)
-    logarithms = has_logarithms(field) or in_balls
+    logarithms = has_logarithms(field) or in_balls or not is_rational(field)
     with precision():
         at = setting(field, balls() if logarithms else rationals())
         for _ in range(tries or (60 if field.problem.gated else 6)):
             point = readable_point(rng, field)
             if field.problem.gated and not gate_is_steady(field, point):
                 continue
-            curl = at.curl(point)
+            try:
+                curl = at.curl(point)
+            except ZeroDivisionError:  # a formula of one's own need not be defined everywhere
+                continue
             for i, j in _coordinates(field):
                 if curl[i, j] != 0 and not (logarithms and curl[i, j].contains(0)):
                     return Witness(point, i, j, curl[i, j])
@@ -231,6 +258,11 @@ class ZeroTest:
     error_bound: float
     rounds: int
 
+    @property
+    def decided(self) -> bool:
+        """Whether the answer is a proof, or wrong with a probability below 2^-60."""
+        return not self.zero or self.error_bound < SMALL_ERROR
+
 
 def identity_test(field: Field, seed: int = 0, most: int = 8) -> ZeroTest:
     """Is the curl identically 0? Asked modulo random primes at random points, until the error is below 2^-60.
@@ -239,10 +271,10 @@ def identity_test(field: Field, seed: int = 0, most: int = 8) -> ZeroTest:
     probability of at most `error_bound`, over the random choices: each round fails if the prime divides all
     coefficients of some numerator (at most height / 61 of the primes of 62 bits do) or if the point is a zero of it
     modulo the prime (at most degree / prime of the points are), or if two of k arguments of logarithms that differ
-    agree there and share a logarithm (at most k² times the same). Raises ValueError for rules with a gate.
+    agree there and share a logarithm (at most k² times the same). `error_bound` is 1 where nothing can be said. Raises
+    ValueError for rules with a gate, and for features of many digits.
     """
-    if field.problem.gated:
-        raise ValueError(f"rule {field.rule.id!r} has a value gate, which is no rational function of theta")
+    check_rational(field)
     rng = np.random.default_rng(seed)
     missed = height_bound(field) / log2(LEAST_PRIME) / _primes() + degree_bound(field) / LEAST_PRIME
     missed += _confused(field)
@@ -283,7 +315,7 @@ def at_random_residues(field: Field, rng: np.random.Generator, ask: Callable[[Se
         prime = random_prime(rng)
         try:
             return ask(setting(field, residues(prime, rng)), _residue_point(rng, field, prime))
-        except (ZeroDivisionError, ValueError):
+        except (ZeroDivisionError, EndlessError):
             continue
     raise ValueError("no prime was found modulo which the model's numbers make sense")
 
@@ -305,8 +337,7 @@ def zero_matrix(matrix: Array) -> bool:
 
 def point_test(field: Field, seed: int = 0) -> ZeroTest:
     """The same question at one random rational point with generators from sets of 2^80 numbers: no primes involved."""
-    if field.problem.gated:
-        raise ValueError(f"rule {field.rule.id!r} has a value gate, which is no rational function of theta")
+    check_rational(field)
     rng = np.random.default_rng(seed)
     at = setting(field, rationals(rng))
     if not zero_matrix(at.curl(random_point(rng, field))):
@@ -340,8 +371,9 @@ def degree_bound(field: Field) -> int:
     above, below = _formula_degree(field)
     bound = 12 * S + 4 * above + 20 + 4 * S * A * below
     if field.student.observation is None:
-        phi = rational_phi(field.student)
-        m = lcm(*(x.denominator for x in phi.ravel()))
+        m, phi = common_denominator(field.student), rational_phi(field.student)
+        if m is None:
+            raise ValueError(MANY_DIGITS)
         bound *= 1 + 2 * int(m * max(abs(x) for x in phi.ravel())) * A * field.size
     return bound
 
@@ -389,6 +421,8 @@ def height_bound(field: Field) -> float:
     rest = teacher + sum(_bits(x) for table in tables for x in table.ravel()) + _bits(field.alpha)
     constants = [part.args[0] for x in evaluated(field) for part in parts(x) if part.op == "number"]
     rest += sum(_bits(x) for x in constants)
+    if field.student.observation is None:
+        rest += sum(_bits(x) for x in rational_phi(field.student).ravel())
     above, below = _formula_degree(field)
     size = 24 * (above + below * S * A + 2) * (2 * chain + rest) + 10 * log2(S * A + 2)
     if field.student.observation is None:

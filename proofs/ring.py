@@ -213,8 +213,38 @@ class Ratio:
                 total = total + Ratio(self.ring, partial, {}) * slope
         return total
 
+    def to_sympy(self) -> Any:
+        """The same function as a sympy expression, in symbols with the generators' names.
+
+        >>> x = Ring(["x"]).gens["x"]
+        >>> (1 / (1 + x)).derivative({0: x * 0 + 1}).to_sympy()
+        -1/(x + 1)**2
+        """
+        import sympy
+
+        names = {name: sympy.Symbol(name) for name in self.ring.names}
+
+        def polynomial(x: Any) -> Any:
+            terms = zip(x.monoms(), x.coeffs(), strict=True)
+            return sympy.Add(*(_sympy_term(names, powers, coefficient) for powers, coefficient in terms))
+
+        below = (polynomial(self.ring.factors[k]) ** power for k, power in self.powers.items())
+        return polynomial(self.top) / sympy.Mul(*below)
+
+    def _repr_latex_(self) -> str:
+        import sympy
+
+        return f"${sympy.latex(self.to_sympy())}$"
+
     def __str__(self) -> str:
         below = "*".join(f"({self.ring.factors[k]})" + (f"^{e}" if e > 1 else "") for k, e in self.powers.items())
         return f"({self.top})/({below})" if below else str(self.top)
 
     __repr__ = __str__
+
+
+def _sympy_term(names: Mapping[str, Any], powers: Sequence[int], coefficient: Any) -> Any:
+    import sympy
+
+    monomial = (x**power for x, power in zip(names.values(), powers, strict=True))
+    return sympy.Rational(int(coefficient.p), int(coefficient.q)) * sympy.Mul(*monomial)

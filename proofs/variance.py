@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from dynamics import update as eq1
 from dynamics.field import Field
-from dynamics.formula import Values, is_zero
-from dynamics.update import center, control_policy
-from mdp.policy import Array
+from dynamics.formula import is_zero
+from dynamics.update import center
+from mdp.policy import Array, Policy, summed
 from proofs.arithmetic import balls, objects, precision
 from proofs.certificate import field_json, table, value_json
 from proofs.exact import pull_back
@@ -24,18 +25,21 @@ def estimator_variance(field: Field, policy: Array) -> tuple[Any, dict[str, Any]
     """`E‖Fhat‖² − ‖E Fhat‖²` of `Fhat = Σ_t ∇ log pi_theta(a_t|s_t) Rhat_t − alpha ∇l(s_t)`, as a ball, and its fact.
 
     `policy` (O, A) of `Fraction`s. Rewards are those of the trajectory: values at the next state count where there is
-    one. Raises ValueError for cyclic MDPs (more than 10,000 trajectories) and general features.
+    one. Raises ValueError for cyclic MDPs (more than 10,000 trajectories), general features, and rules with a gate.
     """
+    if field.problem.gated:
+        raise ValueError(f"rule {field.rule.id!r} has a value gate; no variance is enumerated for it")
     with precision():
         at = setting(field, balls())
         student = at.student(policy)
-        q = control_policy(at.problem, student.p)
+        reached = eq1.evaluate(at.problem, student)
+        q = reached.q
         mean: Any = 0
         square: Any = 0
         for n, (chance, path) in enumerate(_paths(at.world, q)):
             if n > LONGEST:
                 raise ValueError(f"more than {LONGEST} trajectories; the variance is enumerated on small acyclic MDPs")
-            estimate = _estimate(at, student, path)
+            estimate = _estimate(at.problem, student, reached, path)
             flat = _rows(field, estimate)
             mean = mean + chance * flat
             square = square + chance * sum(x * x for x in flat)
@@ -67,11 +71,12 @@ def _paths(world: Any, q: Array) -> Iterator[tuple[Any, Path]]:
             yield from onwards(s, world.initial[s], [])
 
 
-def _estimate(at: Any, student: Any, path: Path) -> Array:
+def _estimate(problem: eq1.Problem, student: Policy, reached: eq1.Point, path: Path) -> Array:
     """One trajectory's update of the logits."""
-    problem = at.problem
-    values = Values(problem.teacher, student, problem.own_loss, None, problem.log, problem.number)
+    values = reached.values
     now = problem.fixed_now + problem.alpha * problem.terms.now.function(values) + 0 * student.p
+    if reached.critic is not None and problem.terms.v_student_now:
+        now = now + problem.number(problem.terms.v_student_now) * summed(reached.critic[1])
     state = problem.fixed_next + problem.alpha * (problem.terms.state.function(values) + 0 * student.p)[:, 0]
     action = problem.alpha * problem.terms.action.function(values) + 0 * student.p
     rewards = []

@@ -38,7 +38,8 @@ def chosen(names: Iterable[str]) -> list[Claim]:
 def verify(claim: Claim, *, table: Table = TABLE, seed: int = 0) -> Finding:
     """Check one claim, on the rows of `table`: a broken row, or a broken formula, makes claims fall.
 
-    A check that cannot even be carried out (its rows have no such field) is a step that fails. Source: each claim's.
+    A check that cannot be carried out to its end (its rows have no such field) leaves the claim undecided, unless a
+    step has failed before. Source: each claim's.
 
     >>> verify(CLAIMS["E1"]).verdict
     'proved'
@@ -48,7 +49,7 @@ def verify(claim: Claim, *, table: Table = TABLE, seed: int = 0) -> Finding:
     try:
         claim.check(ledger)
     except (ValueError, ArithmeticError) as error:
-        ledger.note(f"the check stopped: {error}", False)
+        ledger.note(f"the check stopped: {error}", None)
     return Finding(
         claim, verdict_of(ledger.steps), tuple(ledger.steps), tuple(ledger.facts), time.perf_counter() - started
     )

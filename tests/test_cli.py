@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -350,6 +351,8 @@ CURL = ("curl", "swirl", "--rule", "er")
         (["rules", "--on", "swril"], "'swirl'"),
         (["rules", "--control", "nobody"], "nobody"),
         (["tour", "--teacher", "none"], "'none'"),
+        (["flow", "swirl", "--rule", "er", "--time", "1e99"], "must be at most 1e+06"),
+        (["check", "."], "Is a directory"),
         (["tour", "--alpha", "nan"], "--alpha"),
     ],
 )
@@ -364,8 +367,8 @@ def test_mistakes_are_one_line(args: list[str], said: str, capsys: Capture) -> N
         ("[1, 2]", "theta[0]"),
         ("[[[1], [2]], [[1], [2]]]", "theta[0, 0]"),
         ("[[1, 2], [3]]", "theta[1]"),
-        ("[[1, 2], [3, NaN]]", "theta[1, 1] is nan"),
-        ("[[1, 2], [3, Infinity]]", "theta[1, 1] is inf"),
+        ("[[1, 2], [3, NaN]]", "NaN is not a number"),
+        ("[[1, 2], [3, Infinity]]", "Infinity is not a number"),
         ("[[1, 2], [3, 1e999]]", "theta[1, 1]"),
         ("[[1, 2], [3, true]]", "theta[1, 1] is True"),
         ("[[1, 2], [3, null]]", "theta[1, 1] is None"),
@@ -376,10 +379,11 @@ def test_mistakes_are_one_line(args: list[str], said: str, capsys: Capture) -> N
         ('{"thetas": [[1, 2], [3, 4]]}', "'thetas'"),
         ('{"theta": [[1, 2], [3, 4]], "more": 1}', "'more'"),
         ("7", "theta is 7"),
-        ('"text"', 'theta is "text"'),
+        ('"text"', "theta is 'text'"),
         ("", "not JSON"),
         ("[[1, 2], [3, 4]", "not JSON"),
         ("[" * 100_000, "not JSON"),
+        ('{"theta": [[1, 2], [3, 4]], "theta": [[0, 0], [0, 0]]}', "the key 'theta' is given twice"),
         ("[[" + "1" * 5000 + ", 2], [3, 4]]", "at.json"),
     ],
 )
@@ -391,7 +395,7 @@ def test_bad_parameters_are_one_line(text: str, said: str, capsys: Capture) -> N
 
 def test_parameters_in_another_encoding(capsys: Capture) -> None:
     Path("at.json").write_bytes(b"\xff\xfe[\x00")
-    assert "at.json: not JSON" in mistake(capsys, *FIELD, "--at", "at.json")
+    assert "at.json: is not UTF-8 text" in mistake(capsys, *FIELD, "--at", "at.json")
 
 
 @pytest.mark.parametrize(
@@ -435,6 +439,24 @@ def test_bad_teacher_files_are_one_line(table: Any, said: str, capsys: Capture) 
 def test_bad_mdp_files_are_one_line(change: dict[str, Any], said: str, capsys: Capture) -> None:
     Path("bad.json").write_text(json.dumps(SWIRL | change), "utf-8")
     assert said in mistake(capsys, "show", "bad.json")
+
+
+def test_a_teacher_file_is_read_as_written(capsys: Capture) -> None:
+    digits = "0.1234567890123456789012345"
+    Path("t.json").write_text(f"[[{digits}, 0.8765432109876543210987655], [0.5, 0.5]]", "utf-8")
+    assert main(["show", "swirl", "--teacher", "t.json", "--json"]) == 0
+    assert Fraction(json.loads(capsys.readouterr().out)["teacher"][0][0]) == Fraction(digits)
+
+
+def test_formulas_of_ones_own_that_fail_are_one_line(capsys: Capture) -> None:
+    lines = ["from dynamics.formula import log, p, t, total", "from dynamics.rules import Rule"]
+    lines += ["y = Rule('y', '', 'student', loss=1 / total(p - t))"]
+    lines += [r"x = Rule('n\x1b[31m', '', 'student', loss=total(p * t))"]
+    Path("own.py").write_text("\n".join(lines), "utf-8")
+    for mdp in ("swirl", "all:2x2"):
+        assert "divide by 0 at every policy" in mistake(capsys, "curl", mdp, "--rule", "own.py:y")
+    assert main(["flow", "swirl", "--rule", "own.py:x"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
 
 
 def test_a_missing_teacher_is_one_line(capsys: Capture) -> None:

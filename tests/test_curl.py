@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from dynamics.field import Field
-from dynamics.rules import TABLE, expected_gradient
+from dynamics.formula import p, t, total
+from dynamics.rules import TABLE, Rule, expected_gradient
 from mdp import random, student, zoo
 from proofs.curl import decide, decide_all, exact_curl, routes
+from proofs.exact import exact_field
+from proofs.points import ZeroTest, identity_test, point_test
 
 
 @pytest.mark.parametrize("rule", TABLE)
@@ -99,9 +102,45 @@ def test_general_features() -> None:
         verdict = decide(field)
         assert verdict.verdict == expected and set(routes(field).values()) == {expected}
         if verdict.witness is not None:
-            theta = 2 * np.log([float(Fraction(x)) for x in verdict.witness["exp_theta"]])
+            theta = np.log([float(Fraction(x)) for x in verdict.witness["exp_theta"]])
             curl = field.curl(theta)[0, 1]
             assert float(verdict.witness["value"]) == pytest.approx(curl, rel=1e-9)
+
+
+def test_features_of_many_digits() -> None:
+    """No power of exp(theta / m) is a number then: witnesses in balls, and never a "gradient" with a large error."""
+    phi = np.random.default_rng(0).normal(size=(4, 2))
+    field = Field(zoo.load("swirl"), "on-policy", student=student.features(phi, 2))
+    verdict = decide(field)
+    assert verdict.verdict == "not-gradient" and verdict.witness is not None and verdict.witness["ball"] is not None
+    curl = field.curl(np.log([float(Fraction(x)) for x in verdict.witness["exp_theta"]]))[0, 1]
+    assert float(verdict.witness["value"]) == pytest.approx(curl, rel=1e-9)
+    gradient = Field(zoo.load("swirl"), "n-distill", student=field.student)
+    assert decide(gradient).verdict == "gradient" and decide(gradient).method == "theorem"
+    bandit = Field(zoo.load("bandit"), "on-policy", student=student.features(phi[:3], 3))
+    assert decide(bandit).verdict == "undecided"
+    for test in (identity_test, point_test, exact_field):
+        with pytest.raises(ValueError, match="Phi holds numbers of many digits"):
+            test(field)
+
+
+def test_an_error_that_is_not_small_decides_nothing() -> None:
+    assert ZeroTest(False, 0.0, 1).decided and ZeroTest(True, 2.0**-61, 2).decided
+    assert not ZeroTest(True, 2.0**-59, 8).decided
+
+
+def test_what_a_gate_leaves_open() -> None:
+    """Where the gate is shut the field is another, so a witness says nothing of almost every theta."""
+    found = decide(Field(zoo.load("swirl"), "value-gate", reward=True))
+    assert found.verdict == "not-gradient" and "gate is open" in found.holds_for and "almost" not in found.holds_for
+
+
+def test_formulas_that_are_defined_nowhere() -> None:
+    rule = Rule("nowhere", "", "student", loss=1 / total(p - t))
+    with pytest.raises(ValueError, match="rule 'nowhere': its formulas divide by 0 at every policy"):
+        decide(Field(zoo.load("swirl"), rule))
+    with pytest.raises(ValueError, match="rule 'nowhere'"):
+        decide_all(rule, 2, 2)
 
 
 @pytest.mark.parametrize("rule", [name for name in TABLE if name != "value-gate"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from dynamics import rules, update
 from dynamics.charts import in_chart
-from dynamics.field import Field
+from dynamics.field import Field, build
 from dynamics.formula import after, log, log_p, log_t, p, t, total
 from dynamics.rules import TABLE, Rule
 from dynamics.vector import FunctionField, asymmetry, numerical_jacobian
@@ -73,7 +74,7 @@ def test_same_formulas_on_fractions(rule: str, control: str, reward: bool) -> No
     field = Field(mdp, rule, control=control, reward=reward, alpha="2/3")
     table = np.array([[Fraction(1, 3), Fraction(2, 3)], [Fraction(1, 5), Fraction(4, 5)], [Fraction(1, 2)] * 2])
     logs = np.vectorize(lambda x: Fraction(float(np.log(float(x)))), otypes=[object])
-    exact = field.exact_problem(Policy(mdp.exact.teacher, logs(mdp.exact.teacher)), log=logs)
+    exact = build(field, mdp.exact, Policy(mdp.exact.teacher, logs(mdp.exact.teacher)), Fraction, logs)
     found = update.update(exact, Policy(table, logs(table)))
     assert all(isinstance(x, Fraction) for x in np.ravel(found))
     theta = np.log(table.astype(float))
@@ -287,6 +288,14 @@ def test_endless_teacher_at_discount_one() -> None:
             Field(mdp, rule, control=control)
 
 
+def test_a_jacobian_that_is_no_number_is_not_symmetric() -> None:
+    assert np.isnan(asymmetry(np.full((2, 2), np.nan)))
+    broken = FunctionField(lambda x: x * np.nan, (2,))
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert broken.is_symmetric([1.0, 2.0]) is None
+
+
 def test_asymmetry_is_zero_where_the_jacobian_is_rounding() -> None:
     """teacher-v under the teacher's control has a constant field: J = 0 exactly, rounding in floats."""
     mdp = random.episodic(1, 4, 3, discount="0.9", observations=3)
@@ -300,6 +309,9 @@ def test_warning_where_teacher_with_reward_is_unbounded() -> None:
     assert any("unbounded" in line for line in Field(mdp, "teacher", reward=True, alpha="1/100").warnings)
     paid = mdp.replace(R=[[1, 1], [1, 1]])
     assert not any("unbounded" in line for line in Field(paid, "teacher", reward=True).warnings)
+    bandit = MDP([[[0], [0]]], [["-1/2", "-1/2"]], [1], teacher=[["1/2", "1/2"]])
+    for loss in (rules.CROSS_ENTROPY, rules.KL):  # the same field: alpha t makes up for Q
+        assert not Field(bandit, Rule("x", "", "teacher", loss=loss), reward=True).warnings
 
 
 def test_large_and_sparse_fields_take_batches() -> None:

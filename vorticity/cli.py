@@ -230,7 +230,7 @@ def field(
     small = theta.size <= LARGE
     answer["asymmetry"] = float(flow.asymmetry(theta)) if small else None
     if as_json:
-        render.print_json(_setting(world, rule, flow, reward, alpha) | answer)
+        render.print_json(_setting(world, rule, flow, reward) | answer)
     else:
         print(describe.field(world, answer))
     _notes(flow)
@@ -238,7 +238,7 @@ def field(
         render.note(f"asymmetry left out: {theta.size} parameters; it is measured up to {LARGE}")
 
 
-def _setting(world: MDP, rule: str, flow: Field, reward: bool, alpha: Fraction) -> Json:
+def _setting(world: MDP, rule: str, flow: Field, reward: bool) -> Json:
     return {"mdp": world.name, "rule": rule, "control": flow.control, "reward": reward, "alpha": float(flow.alpha)}
 
 
@@ -527,7 +527,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return _discard_output(_refuse(f"{place}{error.strerror or error}"))
     except MemoryError:
         return _refuse("not enough memory for this MDP")
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         return _refuse(str(error))
 
 

@@ -57,7 +57,7 @@ def cycles(
         rests = [_rest_json(point) for point in found.rest_points]
         render.print_json({"cycles": listed, "rest_points": rests, "searched": found.searched})
     else:
-        print(f"{rule}{' + R' if reward else ''} on {world.name}, control {field.control}, alpha {alpha}")
+        render.say(f"{rule}{' + R' if reward else ''} on {world.name}, control {field.control}, alpha {alpha}")
         _table(["rest point (logits)", "type", "eigenvalues", "residual"], map(_rest_row, found.rest_points))
         _table(
             ["cycle: period", "stable", "multipliers", "trivial - 1", "peak to peak (logits)"], map(_row, found.orbits)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mdp import evaluation, solve
 from mdp.model import MDP
-from vorticity.render import matrix, number, plain_table
+from vorticity.render import clean, matrix, number, plain_table
 
 if TYPE_CHECKING:
     from proofs.curl import Verdict
@@ -119,4 +119,4 @@ def verdict(found: Verdict) -> str:
             f"dF_i/dtheta_j - dF_j/dtheta_i = {about}{w['value']} at i = {w['i']}, j = {w['j']}, "
             f"{'policy' if w['policy'] else 'exp theta'} {shown}"
         )
-    return "\n".join(f"  {name}: {fact}" for name, fact in facts.items() if fact is not None)
+    return "\n".join(f"  {name}: {clean(str(fact))}" for name, fact in facts.items() if fact is not None)

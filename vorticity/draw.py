@@ -105,7 +105,7 @@ def portrait(
         render.print_json(setting | {"files": [str(path) for path in written], "portraits": sides})
     else:
         for field, picture in zip(fields, pictures, strict=True):
-            print(_sentence(field, picture.geometry))
+            render.say(_sentence(field, picture.geometry))
         print(f"written: {', '.join(str(path) for path in written)}")
     for warning in dict.fromkeys(text for field in fields for text in field.warnings):
         render.note(warning)

@@ -25,9 +25,7 @@ MOST_SAMPLES = 2_001  # states of a trajectory that --json prints
 @options.field_options
 @options.theta0_option
 @options.seed_option
-@click.option(
-    "--time", metavar="T", callback=options.positive, help="How long at least, in the time of F (default 200)."
-)
+@click.option("--time", metavar="T", callback=options.time, help="How long at least, in the time of F (default 200).")
 @click.option("--discrete", metavar="ETA", callback=options.positive, help="Iterate with this step size instead.")
 @click.option("--steps", metavar="N", type=click.IntRange(1, 10**8), help="Steps of --discrete (default 20000).")
 @click.option("--save", metavar="FILE", help="Keep the whole trajectory: .npz, .csv or .json.")
@@ -85,7 +83,7 @@ def flow(
         thin = {"t": found.trajectory.t[kept], "theta": found.trajectory.theta[kept]}
         render.print_json({"outcome": found.to_json(), **thin})
     else:
-        print(f"{title(field.rule.id, field.rule.has_reward)} on {world.name}: {sentence(found, discrete)}")
+        render.say(f"{title(field.rule.id, field.rule.has_reward)} on {world.name}: {sentence(found, discrete)}")
         render.table(["evidence", ""], [[key, brief(value)] for key, value in found.evidence.items()])
     for warning in field.warnings:
         render.note(warning)

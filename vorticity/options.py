@@ -6,7 +6,6 @@ Errors are `ValueError`s of one line that name the place, the value and the law.
 
 from __future__ import annotations
 
-import json
 import runpy
 import sys
 from collections.abc import Callable
@@ -30,6 +29,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TEACHERS = ("uniform", "optimal", "adversarial", "softmax", "epsilon")
 ONE = Fraction(1)
+LONGEST_TIME = 1e6  # in the time of F
 
 
 def _alpha(_context: click.Context, _parameter: click.Parameter, text: str) -> Fraction:
@@ -202,6 +202,14 @@ def positive(_context: click.Context, parameter: click.Parameter, text: str | No
     return float(number)
 
 
+def time(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """A positive number of at most a million: what a flow can be followed for."""
+    found = positive(context, parameter, text)
+    if found is not None and found > LONGEST_TIME:
+        raise ValueError(f"--{parameter.name} is {text}; must be at most {LONGEST_TIME:g}")
+    return found
+
+
 def read_theta(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Parameters from a JSON file: an array of that shape, or {"theta": array}.
 
@@ -212,19 +220,22 @@ def read_theta(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 def read_table(path: Path, key: str, shape: tuple[int, ...], meaning: str) -> Numbers:
     """The numbers, as written, in a JSON file that holds an array of that shape or {key: array}."""
-    from mdp.numbers import rationals
+    from mdp.io import parse_json
+    from mdp.numbers import rationals, show
 
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON: {error}") from None
+        held = parse_json(path.read_bytes())
+    except RecursionError:
+        raise ValueError(f"{path}: is not JSON that can be read: nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     if isinstance(held, dict):
         if list(held) != [key]:
             found = ", ".join(map(repr, held)) or "none"
             raise ValueError(f'{path}: holds the keys {found}; must be an array or {{"{key}": array}}')
         held = held[key]
     if not isinstance(held, list):
-        raise ValueError(f"{path}: {key} is {json.dumps(held)[:60]}; must be an array of shape {shape}: {meaning}")
+        raise ValueError(f"{path}: {key} is {show(held)}; must be an array of shape {shape}: {meaning}")
     try:
         numbers = rationals(held, key, len(shape))
     except ValueError as error:

@@ -26,6 +26,11 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
 
 
+def say(text: str) -> None:
+    """Print one line, whatever names from a file it holds."""
+    print(clean(text))
+
+
 def number(x: float | None, digits: int = 4) -> str:
     """A number for people: few digits, and "-" for one that is not there.
 

@@ -109,7 +109,7 @@ def row(
             verdict=decide(field, seed=seed).verdict,
             lyapunov=field.lyapunov(),
         )
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         return replace(blank, refused=str(error))
 
 

@@ -93,9 +93,9 @@ def show(found: list[Found], steps: bool = False) -> None:
 
 
 def _failures(finding: Finding) -> str:
-    shown = finding.failed[:3]
-    more = len(finding.failed) - len(shown)
-    return "; ".join(shown) + (f" (and {more} more)" if more > 0 else "") or "a step was not decided"
+    reasons = finding.failed or finding.open
+    more = len(reasons) - 3
+    return "; ".join(reasons[:3]) + (f" (and {more} more)" if more > 0 else "")
 
 
 def writable(folder: Path) -> Path:
@@ -151,7 +151,7 @@ def reports(files: Iterable[str]) -> Iterator[Json]:
             try:
                 report = pool.submit(recheck, name).result()
             except ValueError as error:
-                raise ValueError(f"{name}: {str(error).removesuffix(f': {name!r}')}") from None
+                raise ValueError(f"{name}: {error}") from None
             yield {"file": name, **asdict(report)}
 
 
@@ -160,4 +160,9 @@ def _line(answer: Json) -> str:
         return f"{answer['file']}: invalid: {answer['reason']}"
     bound = answer["error_bound"]
     chance = f", error below {bound:.0e}" if bound else ""
-    return f"{answer['file']}: valid: {answer['claim']}, {answer['n_facts']} facts, {answer['seconds']:.1f} s{chance}"
+    facts = _count(answer["n_facts"], "fact")
+    return f"{answer['file']}: valid: {answer['claim']}, {facts}, {answer['seconds']:.1f} s{chance}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"

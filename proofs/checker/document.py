@@ -25,7 +25,7 @@ def load(path: str | Path) -> Any:
     try:
         data = Path(path).read_bytes()
     except (OSError, ValueError) as e:
-        raise Unreadable(str(e).splitlines()[0]) from None
+        raise Unreadable((getattr(e, "strerror", None) or str(e)).splitlines()[0]) from None
     if len(data) > MOST_BYTES:
         raise Unreadable(f"{len(data)} bytes; at most {MOST_BYTES} are read")
     try:

@@ -1,7 +1,8 @@
 """What a claim is: a statement, its hypotheses and source, and how it is checked.
 
 A claim's `check` runs steps and keeps what they found in a `Ledger`. A step is exact (it proves or refutes), made of
-exact instances (it can refute; what it proves in general is in the argument), or numerical (it supports). Verdict:
+exact instances (it can refute; what it proves in general is in the argument), an illustration in floats (it can
+refute, and supports nothing), or numerical (it supports). Verdict:
 *refuted* as soon as a step fails; else *supported* if the claim rests on numerical steps, *undecided* if a step could
 not be decided, and *proved* otherwise.
 """
@@ -16,7 +17,7 @@ from dynamics.rules import Rule
 
 Json = dict[str, Any]
 Table = Mapping[str, Rule]
-MEANS = ("exact", "instances", "numerical")
+MEANS = ("exact", "instances", "illustration", "numerical")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class Ledger:
     facts: list[Json] = field(default_factory=list)
 
     def note(self, says: str, holds: Any, fact: Json | None = None, *, means: str = "exact") -> bool:
-        """Record a step, and its fact if it holds."""
+        """Record a step, and its fact if it holds. Raises ValueError for unknown `means`."""
+        if means not in MEANS:
+            raise ValueError(f"means is {means!r}; must be one of {', '.join(MEANS)}")
         holds = None if holds is None else bool(holds)
         self.steps.append(Step(says, holds, means))
         if fact is not None and holds:
@@ -93,6 +96,11 @@ class Finding:
     def failed(self) -> list[str]:
         """What did not hold."""
         return [step.says for step in self.steps if step.holds is False]
+
+    @property
+    def open(self) -> list[str]:
+        """What could not be decided."""
+        return [step.says for step in self.steps if step.holds is None]
 
     def evidence(self) -> Json:
         """What the verdict rests on, as plain JSON values."""
