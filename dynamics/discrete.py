@@ -1,7 +1,9 @@
-"""What the iteration theta_{k+1} = theta_k + eta F(theta_k) does; its answers are its own, not the ODE's.
+"""What the iteration theta_{k+1} = theta_k + eta F(theta_k) does, and whether that is an artefact of the step.
 
-A step that is not small turns a centre into an outward spiral and a focus into an invariant circle. So a turning
-iteration is described by its returns (steps a turn, growth a turn), and only called a cycle when those converge.
+An iteration may oscillate where the ODE rests: beyond `dynamics.step_size`'s limit a rest point gives birth to periodic
+points or to an invariant circle, and a family of closed orbits becomes an outward spiral at every step. Such answers
+belong to the step, not to the rule. They are told from true cycles by what the ODE does from the same place, and by
+smaller steps: an artefact shrinks with the step to nothing, a true cycle's size tends to that of the ODE's orbit.
 """
 
 from __future__ import annotations
@@ -9,17 +11,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.linalg as sl
 from numpy.typing import ArrayLike
 
 from dynamics.charts import ChartField
-from dynamics.cycles import gauge_of, reduced, to_reduced
-from dynamics.flow import Progress, iterate, start_of
-from dynamics.outcome import BLOWN_UP, FARTHEST, SETTLED, Found, Outcome, Run, assemble, boundary, ellipsoid, newton
+from dynamics.cycles import peak_to_peak, reduced, to_reduced
+from dynamics.flow import Progress, iterate
+from dynamics.iterated import iterated
+from dynamics.outcome import Outcome, outcome
+from dynamics.step_size import limit_at
 from dynamics.vector import VectorField
 from mdp.policy import Array
 
-LONGEST_PERIOD = 16  # steps, of the periodic points that are looked for
+LARGE = 64  # coordinates beyond which the step limit comes without its third derivatives
+MOST_STEPS, MOST_MORE = 10_000, 20_000  # steps of each comparison with a smaller step size
+ODE_TIME, ODE_STEPS = 4_000.0, 20_000  # how long the ODE is followed for the comparison
 
 
 def discrete_outcome(
@@ -35,149 +40,145 @@ def discrete_outcome(
 
     Kinds as in `dynamics.outcome.outcome`; times and periods count steps. Rest needs the zero's multipliers
     1 + eta·lambda inside the unit circle and a quadratic Lyapunov function that falls from step to step. A cycle is a
-    set of at most 16 points visited in turn, or an invariant circle on which the returns to a section converge. An
-    iteration that turns without closing is "undecided", and the evidence gives its steps and its growth by turn.
+    set of at most 16 points visited in turn (evidence `form` "period k"), or an invariant circle (`form` "invariant
+    circle", `period` then being the steps a turn). An iteration that turns without closing is "undecided", and the
+    evidence gives its steps and its growth by turn.
+    At rest the evidence holds `step_limit`: the step size eta* below which this rest point attracts, and what appears
+    beyond it. For a cycle, a turning iteration or one that diverged it holds `artefact_of_step`: True (the ODE rests
+    or runs on a family of closed orbits, and smaller steps agree), False (the ODE has a cycle of the size that smaller
+    steps tend to, or diverges too), None (not told), with `artefact_reason`, and the sizes seen, `amplitude_by_step`:
+    pairs of a step size and the largest peak-to-peak coordinate of the reduced chart.
     Raises ValueError as `dynamics.flow.iterate`.
 
     >>> from dynamics.vector import FunctionField
     >>> halve = FunctionField(lambda x: -x, (1,))
-    >>> discrete_outcome(halve, [1.0], 0.5).kind, discrete_outcome(halve, [1.0], 2.5, 100).kind
-    ('rest', 'diverged')
+    >>> discrete_outcome(halve, [1.0], 0.5, 100).evidence["step_limit"]["eta"]
+    2.0
+    >>> flips = discrete_outcome(FunctionField(lambda x: x - x**3, (1,)), [0.3], 1.1, 500)
+    >>> flips.evidence["form"], flips.evidence["artefact_of_step"]
+    ('period 2', True)
     """
-    theta0 = start_of(field, theta0, members=False)
+    found = iterated(field, theta0, eta, n_steps, limit=limit, progress=progress)
+    if found.kind == "rest":
+        seen = reduced(field)
+        found.evidence["step_limit"] = limit_at(field, found.at, normal_form=seen.size <= LARGE).to_json()
+    elif found.kind == "diverged" or (found.trajectory.complete and found.kind in ("cycle", "undecided")):
+        found.evidence.update(_artefact(field, found, eta, n_steps))
+    return found
+
+
+def _artefact(field: VectorField, found: Outcome, eta: float, n_steps: int) -> dict[str, Any]:
+    """The facts about whether a motion is an artefact of its step size."""
+    spirals = "growth_by_turn" in found.evidence and found.kind == "undecided"
+    start = found.trajectory.theta[-1 if found.kind == "cycle" else 0]
+    ode = outcome(field, start, limit=ODE_TIME, most_steps=ODE_STEPS)
+    n_steps = min(n_steps, MOST_STEPS)
+    if found.kind == "diverged":
+        verdict = _beside_divergence(field, ode, eta, start, n_steps)
+    elif ode.kind == "rest":
+        verdict = _beside_rest(field, ode, found, eta, start, n_steps)
+    elif ode.kind == "cycle" and ode.isolated and found.kind == "cycle":
+        verdict = _beside_cycle(field, ode, found, eta, start, n_steps)
+    elif ode.kind == "cycle" and not ode.isolated and spirals:
+        verdict = _beside_family(field, ode, eta, start)
+    else:
+        verdict = None, f"the ODE from here: {ode.kind}", []
+    artefact, reason, sizes = verdict
+    return {
+        "artefact_of_step": artefact,
+        "artefact_reason": reason,
+        "amplitude_by_step": [[step, size] for step, size in sizes],
+        "ode": ode.kind,
+    }
+
+
+Verdict = tuple[bool | None, str, list[tuple[float, float]]]
+
+
+def amplitude(field: VectorField, found: Outcome) -> float:
+    """The largest peak-to-peak coordinate, in the reduced chart, over the last quarter of a trajectory; 0 at rest.
+
+    Of an ODE's periodic orbit, over the orbit.
+
+    >>> from dynamics.vector import FunctionField
+    >>> field = FunctionField(lambda x: x - x**3, (1,))
+    >>> round(amplitude(field, iterated(field, [0.3], 1.1)), 6)
+    0.301511
+    """
     seen = reduced(field)
-    gauge = gauge_of(seen, theta0)
-    total = n_steps
-    trajectory = iterate(field, theta0, eta, n_steps, progress=progress)
-    while True:
-        x = np.array([to_reduced(seen, theta) for theta in trajectory.theta])
-        run = Run(seen, trajectory.t.astype(float), x, gauge)
-        if (not trajectory.complete and "range of floats" in trajectory.note) or np.abs(x[-1]).max() > BLOWN_UP:
-            found: Found | None = ("diverged", {"size": float(np.abs(x[-1]).max())})
-        else:
-            found = _rest(run, eta) or boundary(field, run) or _periodic(run, eta) or _turning(run)
-        if found is not None and found[0] != "turning":
-            return assemble(found[0], found[1], run, trajectory)
-        if total >= limit or not trajectory.complete:
-            note = trajectory.note or f"no verdict by step {total}"
-            facts = (found[1] if found else {}) | {"note": note}
-            return assemble("undecided", facts, run, trajectory)
-        further = min(total, limit - total)
-        more = iterate(field, trajectory.theta[-1], eta, further, progress=progress)
-        trajectory = type(trajectory)(
-            np.concatenate([trajectory.t, trajectory.t[-1] + more.t[1:]]),
-            np.concatenate([trajectory.theta, more.theta[1:]]),
-            "discrete",
-            eta,
-            more.complete,
-            more.note,
-        )
-        total += further
+    if found.kind == "rest":
+        return 0.0
+    if found.orbit is not None:
+        theta = found.orbit.theta
+        return float(peak_to_peak(seen.from_parameters(theta) if isinstance(seen, ChartField) else theta).max())
+    late = found.trajectory.theta[-max(len(found.trajectory.theta) // 4, 1) :]
+    return float(np.ptp([to_reduced(seen, theta) for theta in late], axis=0).max())
 
 
-def _rest(run: Run, eta: float) -> Found | None:
-    zero = newton(run.seen, run.end)
-    if zero is None or (isinstance(run.seen, ChartField) and np.abs(zero[0]).max() > FARTHEST):
-        return None
-    x, jacobian = zero
-    step = np.eye(len(x)) + eta * jacobian
-    multipliers = np.linalg.eigvals(step)
-    radius = float(np.abs(multipliers).max())
-    if not radius < 1 - 1e-9 * eta * np.abs(jacobian).max():
-        return None
-    distance = float(np.linalg.norm(run.end - x))
-    shape = sl.solve_discrete_lyapunov(step.T, np.eye(len(x)))
-    offsets = ellipsoid(shape, float((run.end - x) @ shape @ (run.end - x)))
-    after = offsets + eta * run.velocity(x + offsets)
-    falls = np.einsum("ti,ij,tj->t", after, shape, after) < np.einsum("ti,ij,tj->t", offsets, shape, offsets)
-    if not falls.all():
-        return None
-    wait = 0.0 if distance <= SETTLED else float(np.log(SETTLED / distance) / np.log(max(radius, 1e-300)))
-    return "rest", {
-        "rest": x,
-        "distance": distance,
-        "residual": float(np.linalg.norm(run.velocity(x))),
-        "multipliers": [[float(m.real), float(m.imag)] for m in multipliers],
-        "lyapunov_points": len(offsets),
-        "extrapolated": distance > SETTLED,
-        "settled_by": float(run.t[-1]) + wait,
-    }
+def _smaller(field: VectorField, start: Array, eta: float, n_steps: int) -> Outcome:
+    return iterated(field, start, eta, n_steps, limit=MOST_MORE)
 
 
-def _periodic(run: Run, eta: float) -> Found | None:
-    """A set of k points visited in turn: x_{n+k} = x_n to rounding, and stable by the product of its derivatives."""
-    scale = 1 + np.abs(run.end).max()
-    for k in range(2, min(LONGEST_PERIOD, len(run.x) - 1) + 1):
-        if np.abs(run.x[-1 - k] - run.end).max() > 1e-11 * scale:
-            continue
-        points = run.x[-k:]
-        if np.abs(points - run.end).max() < 1e-6 * scale:
-            return None  # crawling, not jumping
-        product = np.eye(len(run.end))
-        for point in points:
-            product = (np.eye(len(point)) + eta * run.seen.jacobian(point.reshape(run.seen.shape))) @ product
-        multipliers = np.linalg.eigvals(product)
-        if (np.abs(multipliers) < 1).all():
-            evidence: dict[str, Any] = {
-                "points": run.parameters(points).tolist(),
-                "multipliers": [[float(m.real), float(m.imag)] for m in multipliers],
-            }
-            return "cycle", evidence | {"isolated": True, "period": float(k)}
-    return None
+def _beside_rest(field: VectorField, ode: Outcome, found: Outcome, eta: float, start: Array, n_steps: int) -> Verdict:
+    """The ODE rests: does the iteration from the same place rest too, once the step is small enough?"""
+    limit = limit_at(field, ode.at, normal_form=False).eta
+    if found.kind == "undecided" and (limit is None or eta <= limit):
+        return None, "the ODE rests here, and the iteration, which gave no verdict, may yet", []
+    steps = [eta / 2, eta / 4]
+    if limit is not None and limit <= eta / 4:
+        steps.append(0.9 * limit)
+    sizes = [(eta, amplitude(field, found))]
+    for step in steps:
+        tried = _smaller(field, start, step, n_steps)
+        sizes.append((step, amplitude(field, tried)))
+        if tried.kind == "rest" and np.abs(tried.at - ode.at).max() < 1e-5:
+            return True, f"the ODE rests here, and so does the iteration with the step {step:.6g}", sizes
+    return None, f"the ODE rests here, but the iteration does not at steps down to {steps[-1]:.6g}", sizes
 
 
-def _turning(run: Run) -> Found | None:
-    """Returns to the section through the end: converging (an invariant circle), or turning with a growth a turn."""
-    late = run.since(0.2)
-    times = run.t[-len(late) :]
-    speed = run.velocity(run.end)
-    span = float(np.linalg.norm(np.ptp(late, axis=0)))
-    if len(run.end) < 2 or not np.linalg.norm(speed) > 0 or span < 1e-9:
-        return None
-    height = (late - run.end) @ (speed / np.linalg.norm(speed))
-    at = np.flatnonzero((height[:-1] < 0) & (height[1:] >= 0))
-    at = at[(at > 0) & (at < len(late) - 2)]
-    when, where = _cubic_crossings(times, late, height, at)
-    near = np.linalg.norm(where - run.end, axis=1) < 0.25 * span
-    when, where = when[near], where[near]
-    jumps = np.linalg.norm(np.diff(late, axis=0), axis=1).max() > 0.25 * span
-    if len(when) < 4 or jumps or np.ptp(np.diff(when)[-3:]) > 0.05 * np.diff(when)[-1]:
-        return None
-    middle = late.mean(0)
-    radii = np.linalg.norm(where - middle, axis=1)
-    moves = np.linalg.norm(np.diff(where, axis=0), axis=1)
-    evidence: dict[str, Any] = {
-        "steps_by_turn": np.diff(when)[-4:].tolist(),
-        "growth_by_turn": float((radii[-1] / radii[-4]) ** (1 / 3) - 1),
-        "moves_by_turn": moves[-4:].tolist(),
-    }
-    grain = 1e-6 * span
-    shrinking = (moves[1:] < np.maximum(0.98 * moves[:-1], grain)).all()
-    if shrinking and moves[-1] < 1e-3 * radii[-1]:
-        return "cycle", evidence | {"isolated": None, "period": float(np.diff(when)[-1])}
-    return "turning", evidence
+def _beside_cycle(field: VectorField, ode: Outcome, found: Outcome, eta: float, start: Array, n_steps: int) -> Verdict:
+    """The ODE has an attracting cycle: do the sizes tend to its size as the step is halved twice?"""
+    sizes = [(eta, amplitude(field, found))]
+    for step in (eta / 2, eta / 4):
+        sizes.append((step, amplitude(field, _smaller(field, start, step, n_steps))))
+    true = amplitude(field, ode)
+    errors = [abs(size - true) / true for _, size in sizes]
+    if errors[2] <= max(0.75 * errors[1], 1e-3) and errors[2] < 0.2:
+        return False, f"the ODE has a cycle of size {true:.6g}, to which the sizes tend as the step shrinks", sizes
+    return None, f"the ODE has a cycle of size {true:.6g}, but the sizes do not tend to it", sizes
 
 
-def _cubic_crossings(t: Array, x: Array, height: Array, at: Array) -> tuple[Array, Array]:
-    """Crossings of height 0 on the cubics through four neighbouring iterates."""
-    share = -height[at] / (height[at + 1] - height[at])
-    for _ in range(8):
-        value = _cubic(height[:, None], at, share)[:, 0]
-        slope = height[at + 1] - height[at]
-        share = np.clip(share - value / slope, 0.0, 1.0)
-    return t[at] + share * (t[at + 1] - t[at]), _cubic(x, at, share)
+def _beside_family(field: VectorField, ode: Outcome, eta: float, start: Array) -> Verdict:
+    """The ODE runs on one of a family of closed orbits: is the iteration's growth by turn proportional to the step?
+
+    Growth is the logarithm of the farthest distance from the orbit's mean in the second of the ODE's turns over that
+    in the first, from the same start.
+    """
+    assert ode.orbit is not None
+    seen = reduced(field)
+    middle = np.mean([to_reduced(seen, theta) for theta in ode.orbit.theta[:-1]], axis=0)
+    growths = []
+    for step in (eta, eta / 2):
+        turn = int(np.clip(round(ode.orbit.period / step), 4, MOST_MORE))
+        theta = iterate(field, start, step, 2 * turn).theta
+        away = np.linalg.norm([to_reduced(seen, one) - middle for one in theta], axis=1)
+        growths.append(float(np.log(away[turn:].max() / away[:turn].max())))
+    said = f"growth by turn {growths[0]:.3g} at the step {eta:.6g}, {growths[1]:.3g} at {eta / 2:.6g}"
+    if growths[0] > 0 and 0.35 < growths[1] / growths[0] < 0.65:
+        return True, f"the ODE runs on a closed orbit of a family; {said}", []
+    return None, f"the ODE runs on a closed orbit of a family; {said}: not proportional to the step", []
 
 
-def _cubic(values: Array, at: Array, share: Array) -> Array:
-    """Lagrange's cubic through the values at −1, 0, 1, 2, evaluated at `share` in [0, 1]."""
-    s = share[:, None]
-    weights = (
-        -s * (s - 1) * (s - 2) / 6,
-        (s + 1) * (s - 1) * (s - 2) / 2,
-        -(s + 1) * s * (s - 2) / 2,
-        (s + 1) * s * (s - 1) / 6,
-    )
-    total = np.zeros((len(at), values.shape[1]))
-    for offset, weight in zip((-1, 0, 1, 2), weights, strict=True):
-        total += weight * values[at + offset]
-    return total
+def _beside_divergence(field: VectorField, ode: Outcome, eta: float, start: Array, n_steps: int) -> Verdict:
+    """The iteration leaves every bound: does the ODE, and do smaller steps?"""
+    if ode.kind == "diverged":
+        return False, "the ODE diverges too", []
+    if ode.kind == "rest":
+        limit = limit_at(field, ode.at, normal_form=False).eta
+        step = min(eta / 4, 0.9 * limit) if limit is not None else eta / 4
+        tried = _smaller(field, start, step, n_steps)
+        if tried.kind == "rest" and np.abs(tried.at - ode.at).max() < 1e-5:
+            return True, f"the ODE rests here, and so does the iteration with the step {step:.6g}", [(step, 0.0)]
+    if ode.kind == "cycle" and not ode.isolated:
+        return True, "the ODE runs on a closed orbit of a family, and does not diverge", []
+    return None, f"the ODE from here: {ode.kind}", []

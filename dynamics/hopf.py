@@ -122,8 +122,8 @@ def _terms(
 ) -> tuple[float, float, float]:
     """The three terms of l1, with third derivatives by steps of h, h/2, h/4."""
     a, b = q.real, q.imag
-    by_a, by_b = (_second(seen, x, u, h) for u in (a, b))
-    by_aa, by_ab, by_bb = (_third(seen, x, u, v, h) for u, v in ((a, a), (a, b), (b, b)))
+    by_a, by_b = (second_derivative(seen, x, u, h) for u in (a, b))
+    by_aa, by_ab, by_bb = (third_derivative(seen, x, u, v, h) for u, v in ((a, a), (a, b), (b, b)))
     by_q = by_a + 1j * by_b  # v -> B(q, v)
     qq, mixed = by_q @ q, (by_q @ q.conj()).real
     cubic = (by_aa - by_bb + 2j * by_ab) @ q.conj()
@@ -133,17 +133,33 @@ def _terms(
     return first, second, third
 
 
-def _second(seen: VectorField, x: Array, u: Array, h: float) -> Array:
-    """The matrix of v -> B(u, v): the derivative of the Jacobian along u."""
+def second_derivative(seen: VectorField, x: Array, u: Array, h: float) -> Array:
+    """The matrix (n, n) of v -> B(u, v) at a flat point x (n,): the derivative of the Jacobian along u (n,).
+
+    By complex step for an MDP's field, else by central differences of step h.
+
+    >>> from dynamics.vector import FunctionField
+    >>> cube = FunctionField(lambda x: x**3, (1,))
+    >>> second_derivative(cube, np.array([2.0]), np.array([1.0]), STEP).round(6).tolist()
+    [[12.0]]
+    """
     if isinstance(seen, (Field, ChartField)):  # closed forms that take complex numbers
         step = 1e-20
         return np.asarray(seen.jacobian((x + 1j * step * u).reshape(seen.shape)).imag / step)
     return _central(lambda s: np.asarray(seen.jacobian((x + s * u).reshape(seen.shape)), dtype=float), h)
 
 
-def _third(seen: VectorField, x: Array, u: Array, v: Array, h: float) -> Array:
-    """The matrix of w -> C(u, v, w): the derivative along u of that along v."""
-    return _central(lambda s: _second(seen, x + s * u, v, h), h)
+def third_derivative(seen: VectorField, x: Array, u: Array, v: Array, h: float) -> Array:
+    """The matrix (n, n) of w -> C(u, v, w) at a flat point x (n,): the derivative along u of that along v.
+
+    By central differences of step h.
+
+    >>> from dynamics.vector import FunctionField
+    >>> cube, one = FunctionField(lambda x: x**3, (1,)), np.array([1.0])
+    >>> third_derivative(cube, np.array([2.0]), one, one, STEP).round(6).tolist()
+    [[6.0]]
+    """
+    return _central(lambda s: second_derivative(seen, x + s * u, v, h), h)
 
 
 def _central(function: Callable[[float], Array], h: float) -> Array:
