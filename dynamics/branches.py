@@ -160,7 +160,10 @@ def _branch(system: Extended, nodes: list[_Node], end: str) -> CycleBranch:
 def _node(system: Extended, y: Array, matrix: Array, along: Array) -> _Node:
     """The node at a corrected y; ArithmeticError where shooting does not confirm the orbit."""
     seen, field = system.at(y[-1]), system.family(system.parameter(y[-1]))
-    orbit = shoot(field, to_parameters(seen, y[:-2]), float(np.exp(y[-2])), tol=1e-8, points=POINTS)
+    point, period = to_parameters(seen, y[:-2]), float(np.exp(y[-2]))
+    # At a fold shooting alone is singular and would move off it: the orbit solved for is taken as it is.
+    orbit = shoot(field, point, period, segments=1, tol=1e-8, points=POINTS, most=1)
+    orbit = orbit or shoot(field, point, period, tol=1e-8, points=POINTS)
     if orbit is None:
         raise ArithmeticError
     points = _reduced_points(system, orbit)[:-1].reshape(-1, seen.size)

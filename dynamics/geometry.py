@@ -14,7 +14,7 @@ from dynamics.equilibria import RestPoint, rest_points_in_plane
 from dynamics.flow import flow
 from dynamics.plane import Coords, View
 from dynamics.shapes import Geometry, Limits, Paths
-from dynamics.survey import SEARCH, Found, at_rest, find, window
+from dynamics.survey import SEARCH, Found, at_rest, find, path_of, window
 from dynamics.vector import VectorField
 from mdp.policy import Array
 from mdp.reading import nearest
@@ -116,7 +116,7 @@ def compose(
     drawn |= {"arrows_at": at[shown], "arrows": velocity[shown]}
     drawn["nullclines"] = lines if "nullclines" in layers else ((), ())
     drawn |= _rest_arrays(seen, rests if "rest" in layers else (), limits)
-    drawn |= _curve_arrays(seen, layers, rests, found.loops, limits)
+    drawn |= _curve_arrays(seen, layers, rests, found.cycles, limits)
     drawn |= _curl_arrays(seen, limits if "curl" in layers else None)
     drawn |= _series_arrays(found, time, series)
     return Geometry(**drawn)
@@ -198,7 +198,7 @@ def _curve_arrays(
     seen: View,
     layers: tuple[str, ...],
     rests: Sequence[RestPoint],
-    loops: Sequence[curves.Loop],
+    cycles: Sequence[Orbit],
     limits: tuple[Limits, Limits],
 ) -> dict[str, Any]:
     """Orbits, separatrices and cycles, projected."""
@@ -211,10 +211,11 @@ def _curve_arrays(
         u = seen.project(x)
         return np.asarray(((u > low - room) & (u < high + room)).all(-1) & (np.abs(x) < bound).all(-1))
 
-    found: dict[str, Any] = {"orbits": (), "separatrices": (), "cycles": (), "periods": ()}
+    found: dict[str, Any] = {"orbits": (), "separatrices": (), "cycles": (), "periods": (), "stable": ()}
     if "cycle" in layers:
-        found["cycles"] = tuple(seen.project(loop.points) for loop in loops)
-        found["periods"] = tuple(loop.period for loop in loops)
+        found["cycles"] = tuple(seen.project(path_of(seen, orbit)) for orbit in cycles)
+        found["periods"] = tuple(orbit.period for orbit in cycles)
+        found["stable"] = tuple(orbit.stable for orbit in cycles)
     if "separatrices" in layers and seen.planar:
         paths = []
         for x in (at_rest(seen, point) for point in rests if point.type == "saddle"):
@@ -270,13 +271,13 @@ def _series_arrays(found: Found, time: float | None, series: bool) -> dict[str, 
     seen, start = found.view, found.start
     if start is None and not series:
         return {"track": np.empty((0, 2)), "series_t": np.empty(0), "series": np.empty((0, 0)), "series_names": ()}
-    span = time if time is not None else (8 * found.loops[0].period if found.loops else 200.0)
+    span = time if time is not None else (8 * found.cycles[0].period if found.cycles else 200.0)
     begin = np.zeros(seen.field.shape) if start is None else start
     # The first moves are the quickest: finer samples there keep the drawn track smooth.
     samples = np.union1d(np.linspace(0, span, 2001), np.geomspace(1e-6 * span, span, 600))
     run = flow(seen.field, begin, span, rtol=1e-9, atol=1e-11, samples=samples)
     x = np.stack([to_reduced(seen.seen, theta) for theta in run.theta])
-    kept = slice(None) if time is not None or found.loops else slice(_settled(x))
+    kept = slice(None) if time is not None or found.cycles else slice(_settled(x))
     return {
         "track": seen.project(x)[kept] if start is not None else np.empty((0, 2)),
         "series_t": run.t[kept] if series else np.empty(0),

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dynamics.charts import ChartField
 from dynamics.cycles import Orbit, reduced, shoot, to_parameters, to_reduced
 from dynamics.equilibria import RestPoint, rest_points, rest_points_in_plane
+from dynamics.flow import ensemble, start_of
 from dynamics.outcome import outcome
 from dynamics.vector import VectorField
 from mdp.policy import Array
 
 WINDOW = 12.0  # rest points of planar fields are sought this far from 0 in both coordinates, in nats
 SAME = 1e-6  # two orbits with periods and distance this close, relative to their size, are one
+AHEAD = 200.0  # how long all starts are followed before any is judged
 BACK = 400.0  # how long the flow is followed backwards
 
 
@@ -79,7 +82,7 @@ def inventory(
     """
     seen = reduced(field)
     rng = np.random.default_rng(seed)
-    given = [np.asarray(start, dtype=float) for start in starts] if starts is not None else None
+    given = [start_of(field, start, members=False) for start in starts] if starts is not None else None
     if given is None:
         draws = [np.zeros(seen.size), *(1.5 * rng.standard_normal((max(n_starts - 1, 0), seen.size)))]
         given = [to_parameters(seen, x) for x in draws]
@@ -92,19 +95,45 @@ def inventory(
         where = "rest points by Newton's iteration from 41 starts"
     orbits: list[Orbit] = []
     family: Orbit | None = None
-    for theta in [*given, *_beside(seen, rests, stable=False)]:
+    for theta in _ends(field, [*given, *_beside(seen, rests, stable=False)]):
+        if _settled(seen, theta, rests, orbits):
+            continue
         done = outcome(field, theta)
         if done.kind == "cycle" and done.orbit is not None and done.isolated:
-            _keep(orbits, done.orbit)
+            _keep(seen, orbits, done.orbit)
         elif done.kind == "cycle" and done.orbit is not None:
             family = family or done.orbit
     backwards = _beside(seen, rests, stable=True) if seen.size == 2 and family is None else []
     for orbit in _repelling(field, backwards):
-        _keep(orbits, orbit)
+        _keep(seen, orbits, orbit)
     n_back = f" and {len(backwards)} backwards" if backwards else ""
     ways = f"flows from {len(given)} starts and from beside {sum(_unstable(p) for p in rests)} unstable rest points"
     found = tuple(sorted(orbits, key=lambda orbit: orbit.period))
     return Inventory(rests, found, family, f"{where}; {ways}{n_back}")
+
+
+def _ends(field: VectorField, starts: list[Array]) -> Array | list[Array]:
+    """Where the flow is after `AHEAD`, all starts together, roughly; the starts themselves where it does not get there.
+
+    What is judged is the flow from there: most starts end on the same few orbits and rest points.
+    """
+    if not starts:
+        return starts
+    run = ensemble(field, np.stack(starts), AHEAD, rtol=1e-7, atol=1e-9, samples=2)
+    return run.theta[-1] if run.complete else starts
+
+
+def _settled(seen: VectorField, theta: Array, rests: Iterable[RestPoint], orbits: Iterable[Orbit]) -> bool:
+    """Whether theta lies at a rest point or on an orbit that attracts and is known already."""
+    x = to_reduced(seen, theta)
+    for point in rests:
+        if (point.eigenvalues.real < 0).all() and np.abs(to_reduced(seen, point.theta) - x).max() < 1e-4:
+            return True
+    for orbit in orbits:
+        path = _path(seen, orbit)
+        if orbit.stable and np.abs(path - x).max(-1).min() < 2e-3 * np.ptp(path, axis=0).max():
+            return True
+    return False
 
 
 def _unstable(point: RestPoint) -> bool:
@@ -133,11 +162,18 @@ def _repelling(field: VectorField, starts: Iterable[Array]) -> Iterator[Orbit]:
                 yield orbit
 
 
-def _keep(orbits: list[Orbit], orbit: Orbit) -> None:
+def _path(seen: VectorField, orbit: Orbit) -> Array:
+    """An orbit's points (k, n) in the reduced chart, which does not depend on the gauge of its start."""
+    points = seen.from_parameters(orbit.theta) if isinstance(seen, ChartField) else orbit.theta
+    return np.asarray(points.reshape(len(points), -1))
+
+
+def _keep(seen: VectorField, orbits: list[Orbit], orbit: Orbit) -> None:
     """Add an orbit unless it is there already."""
-    size = float(np.ptp(orbit.theta, axis=0).max())
+    start = _path(seen, orbit)[0]
     for other in orbits:
-        apart = np.abs(other.theta - orbit.theta[0]).reshape(len(other.theta), -1).max(-1).min()
-        if abs(other.period - orbit.period) <= SAME * orbit.period and apart <= 0.02 * size:
+        path = _path(seen, other)
+        apart = np.abs(path - start).max(-1).min()
+        if abs(other.period - orbit.period) <= SAME * orbit.period and apart <= 0.02 * np.ptp(path, axis=0).max():
             return
     orbits.append(orbit)

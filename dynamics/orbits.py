@@ -1,35 +1,24 @@
-"""Orbits as curves: traced by arc length, cut where they close, spread over a window; cycles and separatrices.
+"""Orbits as curves: traced by arc length, cut where they close, spread over a window; separatrices.
 
 Dividing a field by its own speed leaves its orbits as they are, and every one of them can be followed in equal steps,
 however slowly it is run through. Classical Runge–Kutta steps of 1/125 of the window keep the error per turn below what
-can be drawn; closed orbits stay closed. Periods and time series are not taken from here: they use the field itself.
+can be drawn; closed orbits stay closed. Periods and time series are not taken from here: they use the field itself, and
+periodic orbits are solved for in `dynamics.cycles`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.spatial import cKDTree
 
-from dynamics.flow import sampled, steps
 from mdp.policy import Array
 
 Velocity = Callable[[Array], Array]  # flat points (..., n) to velocities (..., n)
 Inside = Callable[[Array], Array]  # flat points (m, n) to booleans (m,)
 STEP = 1 / 125  # of a window, per Runge–Kutta step
 CLOSED = 1e-3  # of a window: an orbit that comes this close to itself is cut there
-
-
-@dataclass(frozen=True, eq=False)
-class Loop:
-    """An isolated periodic orbit: `period` (time of F), `points` (k, n) over one period, and whether it attracts."""
-
-    period: float
-    points: Array
-    stable: bool
 
 
 def trace(
@@ -100,87 +89,6 @@ def _closes(path: Array, step: float) -> int | None:
     heading = ((path[late + 1] - path[late - 1]) * along).sum(-1) > 0
     near = (np.linalg.norm(across, axis=-1) < CLOSED) & heading
     return int(late[near].min()) + 2 if near.any() else None
-
-
-def cycle(velocity: Velocity, x: Array, *, most: int = 25) -> Loop | None:
-    """The isolated periodic orbit whose first return is near x (n,), or None.
-
-    Solves `P(x) = x` for the return map P to the plane through x across the flow, by Anderson's iteration (in the
-    plane: the secant method). The multipliers are the eigenvalues of P's derivative, by central differences; with one
-    of them within 1e-4 of 1 the orbit is taken for one of a family, not isolated: None.
-    Source: Walker and Ni, SIAM J. Numer. Anal. 49 (2011), for the iteration.
-
-    >>> ring = lambda x: np.stack([x[..., 0] - x[..., 1], x[..., 0] + x[..., 1]], -1) - x * (x**2).sum(-1)[..., None]
-    >>> loop = cycle(ring, np.array([1.02, 0.0]))
-    >>> abs(loop.period - 2 * np.pi) < 1e-8, loop.stable
-    (True, True)
-    """
-    normal = velocity(x)
-    normal = normal / np.linalg.norm(normal)
-    basis = np.linalg.svd(normal[None])[2][1:].T  # (n, n − 1), across the flow
-    first = _return(velocity, x, x, normal)
-    if first is None:
-        return None
-    diameter, point = first.spread, np.zeros(len(x) - 1)
-    points: list[Array] = []
-    gaps: list[Array] = []
-    for _ in range(most):
-        turn = _return(velocity, x + basis @ point, x, normal)
-        if turn is None or not 0.02 * diameter < turn.spread < 4 * diameter:
-            return None
-        points.append(point)
-        gaps.append(basis.T @ (turn.x - x) - point)
-        if np.linalg.norm(gaps[-1]) < 1e-8 * diameter:
-            return _loop(velocity, x, basis, point, turn, diameter)
-        change = gaps[-1]
-        recent = slice(-len(point) - 1, None)
-        if len(points) > 1:
-            moves, bends = np.diff(points[recent], axis=0).T, np.diff(gaps[recent], axis=0).T
-            change = change - (moves + bends) @ np.linalg.lstsq(bends, gaps[-1], rcond=1e-8)[0]
-        point = point + change * min(1.0, 0.3 * diameter / max(float(np.linalg.norm(change)), 1e-300))
-    return None
-
-
-def _loop(velocity: Velocity, x: Array, basis: Array, point: Array, turn: _Return, diameter: float) -> Loop | None:
-    """The orbit through x + basis·point, with its multipliers; None when it is one of a family."""
-    normal, step, columns = velocity(x), 1e-4 * diameter, []
-    normal = normal / np.linalg.norm(normal)
-    for unit in np.eye(len(point)):
-        ends = [_return(velocity, x + basis @ (point + s * step * unit), x, normal) for s in (1, -1)]
-        if ends[0] is None or ends[1] is None:
-            return None
-        columns.append(basis.T @ (ends[0].x - ends[1].x) / (2 * step))
-    multipliers = np.linalg.eigvals(np.stack(columns, -1))
-    if (np.abs(multipliers - 1) < 1e-4).any():
-        return None
-    times = np.linspace(0.0, turn.t, 401)
-    states = sampled(velocity, x + basis @ point, times, rtol=1e-10, atol=1e-12)
-    return Loop(turn.t, states, bool((np.abs(multipliers) < 1).all()))
-
-
-@dataclass(frozen=True, eq=False)
-class _Return:
-    t: float
-    x: Array
-    spread: float  # the orbit's diameter on the way
-
-
-def _return(velocity: Velocity, x: Array, origin: Array, normal: Array, most: int = 4000) -> _Return | None:
-    """The first return to the plane through `origin`, in the direction of `normal`, of the orbit from x near it."""
-    low = high = x
-    last = float((x - origin) @ normal)
-    for count, part in enumerate(steps(velocity, x, 1e12, rtol=1e-9, atol=1e-11)):
-        low, high = np.minimum(low, part.x), np.maximum(high, part.x)
-        spread = float(np.linalg.norm(high - low))
-        height = float((part.x - origin) @ normal)
-        if count and last < 0 <= height and np.linalg.norm(part.x - origin) < 0.7 * spread:
-            at, sign = part.at, (lambda t, at=part.at: float((at(t) - origin) @ normal))
-            t = brentq(sign, part.t0, part.t, xtol=1e-13)
-            return _Return(float(t), np.asarray(at(t)), spread)
-        last = height
-        if count > most or spread > 200:
-            return None
-    return None
 
 
 def separatrices(

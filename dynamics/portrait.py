@@ -150,11 +150,14 @@ def orbits(drawn: Geometry, *, ax: Axes) -> list[Artist]:
 
 
 def cycle(drawn: Geometry, *, ax: Axes) -> list[Artist]:
-    """Isolated closed orbits, thick, with their period."""
+    """Isolated closed orbits, thick, with their period; unstable ones dashed."""
     made: list[Artist] = []
-    for path, period in zip(drawn.cycles, drawn.periods, strict=True):
-        name = f"cycle, period {period:.5g}"
-        made += ax.plot(*path.T, color=BLUE, linewidth=3.6, zorder=5, label=name, solid_joinstyle="round")
+    for path, period, stable in zip(drawn.cycles, drawn.periods, drawn.stable, strict=True):
+        name = f"{'' if stable else 'unstable '}cycle, period {period:.5g}"
+        dashes = "-" if stable else (0, (2.5, 1.2))
+        made += ax.plot(
+            *path.T, color=BLUE, linewidth=3.6, linestyle=dashes, zorder=5, label=name, solid_joinstyle="round"
+        )
     return [*made, *_heads(drawn, drawn.cycles, BLUE, ax, size=1.5)]
 
 
@@ -395,7 +398,7 @@ def side_by_side(
         raise ValueError(f"the fields have shapes {field.shape} and {other.shape}; must be the same")
     first = survey.find(field, coords=coords, held=held, chart=chart, theta0=theta0, cycles=cycles[0])
     second = survey.find(other, coords=coords, held=held, chart=chart, theta0=theta0, cycles=cycles[1])
-    if not first.loops and second.loops:  # the plane that shows the cycle, whichever of the two has it
+    if not first.cycles and second.cycles:  # the plane that shows the cycle, whichever of the two has it
         first = dataclasses.replace(first, view=dataclasses.replace(first.view, pick=second.view.pick))
     else:
         second = dataclasses.replace(second, view=dataclasses.replace(second.view, pick=first.view.pick))

@@ -23,9 +23,10 @@ class Geometry:
 
     `arrows_at`, `arrows` (m, 2): places and velocities. `nullclines`: paths of the first and of the second coordinate.
     `rest_at` (r, 2), `rest_types`, `rest_eigenvalues` (r, n), `rest_inside` (r,): rest points, and whether they lie in
-    the plane drawn (else they are projections). `orbits`, `separatrices`, and `cycles` with `periods`: in the order of
-    time. `track`: the orbit from the start that was asked for. `edge` (k, 2): the edge of the simplex, where it crosses
-    the plane. `curl` (b, a) over `curl_x` (a,), `curl_y` (b,). `series` (k, n) at `series_t`, named by `series_names`.
+    the plane drawn (else they are projections). `orbits`, `separatrices`, and `cycles` with `periods` and whether they
+    are `stable`: in the order of time. `track`: the orbit from the start that was asked for. `edge` (k, 2): the edge of
+    the simplex, where it crosses the plane. `curl` (b, a) over `curl_x` (a,), `curl_y` (b,). `series` (k, n) at
+    `series_t`, named by `series_names`.
     `pick` are the two coordinates drawn, `held` (n,) where the others are, and `note` says that of a slice in words.
     """
 
@@ -56,6 +57,7 @@ class Geometry:
     series_t: Array
     series: Array
     series_names: tuple[str, ...]
+    stable: tuple[bool, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and texts; complex numbers are [re, im], what is not a number is null."""
@@ -120,6 +122,7 @@ def load(path: str | Path) -> Geometry:
                 len(held["series_t"]), len(held["series_names"])
             )
         held |= {name: tuple(held[name]) for name in (*_TEXTS, "xlim", "ylim", "periods", "pick")}
+        held["stable"] = tuple(held.get("stable", (True,) * len(held["periods"])))  # files from before it was told
         return Geometry(**held)
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise ValueError(f"{path}: holds no geometry of a portrait: {error}") from None
@@ -132,7 +135,7 @@ def only(drawn: Geometry, layers: Sequence[str]) -> Geometry:
         "nullclines": {"nullclines": ((), ())},
         "orbits": {"orbits": (), "track": np.empty((0, 2))},
         "separatrices": {"separatrices": ()},
-        "cycle": {"cycles": (), "periods": ()},
+        "cycle": {"cycles": (), "periods": (), "stable": ()},
         "rest": {
             "rest_at": np.empty((0, 2)),
             "rest_types": (),
