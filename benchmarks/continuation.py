@@ -1,7 +1,7 @@
 """Where the zoo's cycles begin and end: `python benchmarks/continuation.py [corridor-cycle|swirl|aliased-cycle|all]`.
 
-Each cycle is followed in one parameter both ways to its end; the curve of rest points gives the Hopf points, with their
-first Lyapunov coefficients; and integrations on both sides of every Hopf point and fold check what was said. Minutes.
+Each case's bifurcation diagram (`dynamics.diagram`) from the rest point and the cycle inside its window; integrations
+on both sides of every Hopf point and fold check what it says. Minutes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import time
 
 import numpy as np
 
-from dynamics.branches import CycleBranch, cycle_branch
-from dynamics.continuation import rest_branch
-from dynamics.cycles import Orbit
+from dynamics.diagram import diagram
+from dynamics.diagram_curves import CycleCurve
 from dynamics.equilibria import rest_point
 from dynamics.families import Family, alpha_family, teacher_family
-from dynamics.hopf import HopfPoint, hopf_points
+from dynamics.hopf import HopfPoint
+from dynamics.inventory import Inventory
 from dynamics.outcome import outcome
 from mdp import zoo
 from mdp.policy import Array
@@ -38,13 +38,6 @@ def family_of(name: str) -> Family:
     if name == "corridor-cycle":
         return teacher_family(mdp, rule, "right", reward=True)
     return alpha_family(mdp, rule, reward=True)
-
-
-def rest_inside(family: Family, parameter: float, orbit: Orbit) -> Array:
-    """The rest point that Newton's iteration reaches from the middle of an orbit."""
-    found = rest_point(family(parameter), orbit.theta[:-1].mean(0))
-    assert found is not None
-    return found.theta
 
 
 def kinds(family: Family, parameter: float, guess: Array, far: Array) -> str:
@@ -71,43 +64,44 @@ def say_hopf(family: Family, point: HopfPoint, far: Array) -> None:
         print(f"      at {parameter:.7f} {kinds(family, parameter, point.theta, far)}")
 
 
-def say_cycles(family: Family, curve: CycleBranch) -> None:
+def say_cycles(family: Family, curve: CycleCurve) -> None:
     """One curve of cycles, its folds, and integrations on both sides of each."""
-    where = f", where the amplitude goes to 0 at {curve.hopf_parameter:.10f}" if curve.end == "hopf" else ""
+    periods = [orbit.period for orbit in curve.orbits]
     print(
-        f"    cycles from {curve.parameter[0]:g} towards {curve.interval[1]:g}: {len(curve.orbits)} orbits, periods "
-        f"{curve.period.min():.5f} to {curve.period.max():.5f}, end: {curve.end}{where}"
+        f"    cycles: {len(curve.orbits)} orbits, periods {min(periods):.5f} to {max(periods):.5f}, "
+        f"ends: {'; '.join(curve.ends)}"
     )
     for k in curve.folds:
-        sizes = ", ".join(f"{x:.5f}" for x in curve.amplitude[k].ravel())
+        orbit, at = curve.orbits[k], curve.parameter[k]
         print(
-            f"      fold of cycles at {curve.parameter[k]:.10f}: period {curve.period[k]:.6f}, log-odds {sizes}, "
-            f"multiplier {curve.multipliers[k, 0].real:.6f}"
+            f"      fold of cycles at {at:.10f}: period {orbit.period:.6f}, multiplier {orbit.multipliers[0].real:.6f}"
         )
-        far = curve.orbits[max(k - 1, 0)].theta
-        room = 0.1 * abs(curve.parameter[-1] - curve.parameter[k])
-        for parameter in (curve.parameter[k] - room, curve.parameter[k] + room):
-            print(f"      at {parameter:.8f} {kinds(family, parameter, far.mean(0), far[0])}")
-    where_stable = curve.parameter[curve.stable]
-    print(f"      stable from {where_stable.min():.10f} to {where_stable.max():.10f}")
+        far = max((curve.orbits[j] for j in (k - 1, k + 1)), key=lambda one: float(one.amplitude.max())).theta
+        ahead = curve.parameter[k + 1] - at
+        room = 0.1 * abs((curve.parameter[-1] if curve.stable[0] else curve.parameter[0]) - at)
+        for parameter in (at - np.copysign(room, ahead), at + np.copysign(room, ahead)):
+            print(f"      at {parameter:.8f} {kinds(family, float(parameter), far.mean(0), far[0])}")
+    for low, high, below, above in curve.stable_intervals:
+        print(f"      stable from {low:.10f} ({below}) to {high:.10f} ({above})")
 
 
 def run(name: str) -> None:
     """One case."""
-    rule, what, inside, ends = CASES[name]
+    rule, what, inside, (low, high) = CASES[name]
     print(f"{name}, {rule} + R, parameter: {what}")
     family, started = family_of(name), time.perf_counter()
     orbit = outcome(family(inside), np.zeros(family(inside).shape)).orbit
     assert orbit is not None
-    for stop in ends:
-        curve = rest_branch(family, rest_inside(family, inside, orbit), inside, stop)
-        print(
-            f"  towards {stop}: rest points stable at {inside}: {bool(curve.stable[0])}, at {curve.parameter[-1]:g}: "
-            f"{bool(curve.stable[-1])}; {len(curve.folds)} folds"
-        )
-        for point in hopf_points(family, curve):
-            say_hopf(family, point, orbit.theta[0])
-        say_cycles(family, cycle_branch(family, orbit, inside, stop))
+    middle = rest_point(family(inside), orbit.theta[:-1].mean(0))
+    assert middle is not None
+    drawn = diagram(family, low, high, known=[(inside, Inventory((middle,), (orbit,), None, ""))])
+    for curve in drawn.rests:
+        p, stable = curve.branch.parameter, curve.branch.stable
+        print(f"  rest points: stable at {p[0]:g}: {bool(stable[0])}, at {p[-1]:g}: {bool(stable[-1])}")
+    for point in drawn.hopf:
+        say_hopf(family, point, orbit.theta[0])
+    for found in drawn.cycles:
+        say_cycles(family, found)
     print(f"  {time.perf_counter() - started:.0f} s", flush=True)
 
 

@@ -156,6 +156,28 @@ def view(
     return View(field, seen, rows, pick, point, chart, _names(field, seen, rows, chart))
 
 
+def coordinate(field: VectorField, text: str) -> int:
+    """The flat coordinate, in the chart of differences, that a text names as in `view`: "s0", "s0:right", "0:1" or "0".
+
+    >>> from mdp import zoo
+    >>> coordinate(Field(zoo.load("corridor-cycle"), "on-policy"), "s2")
+    2
+    """
+    seen = reduced(field)
+    return _flat(text, field, seen, _rows(field, seen))
+
+
+def coordinate_name(field: VectorField, k: int) -> str:
+    """What the flat coordinate k is called in the chart of differences.
+
+    >>> from mdp import zoo
+    >>> coordinate_name(Field(zoo.load("corridor-cycle"), "on-policy"), 2)
+    'log-odds of right at s2'
+    """
+    seen = reduced(field)
+    return _names(field, seen, _rows(field, seen), "differences")[k]
+
+
 def name_of(field: VectorField) -> str:
     """What a picture of the field is called: "swirl: reverse-kl + R", with whatever differs from the rule's own row.
 

@@ -451,6 +451,17 @@ def _arrange(figure: Figure, made: Sequence[Picture]) -> None:
     )
 
 
+def rearrange(pictures: Sequence[Picture]) -> None:
+    """Legends and places anew, after something was added to the axes of the pictures of one figure."""
+    figure = pictures[0].figure
+    for text in list(figure.texts):
+        text.remove()
+    with style():
+        for picture in pictures:
+            _legend(picture.ax)
+        _arrange(figure, pictures)
+
+
 def _note(slices: Sequence[str]) -> str:
     """What of the pictures is a slice, and where."""
     if not any(slices):

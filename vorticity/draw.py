@@ -12,6 +12,7 @@ import click
 from vorticity import options, render
 
 if TYPE_CHECKING:
+    from dynamics.basins import Basins
     from dynamics.field import Field
     from dynamics.portrait import Picture
     from dynamics.shapes import Geometry
@@ -61,6 +62,7 @@ def _limits(_context: click.Context, parameter: click.Parameter, text: str | Non
     "--time", metavar="T", callback=options.positive, help="How long that orbit is followed, in the time of F."
 )
 @click.option("--data", metavar="FILE", help="What is drawn, as arrays: .npz or .json (with --with: FILE and FILE-2).")
+@click.option("--basins", is_flag=True, help="Colour the starts by where they end; hatched: undecided.")
 @options.json_option
 def portrait(
     model: str,
@@ -75,6 +77,7 @@ def portrait(
     theta0: str | None,
     seed: int,
     data: str | None,
+    basins: bool,
     as_json: bool,
     **shown: Any,
 ) -> None:
@@ -87,6 +90,7 @@ def portrait(
     Examples:
       vorticity portrait swirl --rule reverse-kl --reward --with reverse-kl-corrected -o swirl.png
       vorticity portrait corridor-cycle --rule on-policy --reward --coords s0,s2 --layers orbits,cycle -o corridor.pdf
+      vorticity portrait swirl --rule reverse-kl --reward --alpha 0.9916 --basins -o basins.png
       vorticity portrait fig2 --rule on-policy --reward --layers quiver,curl,rest -o fig2.svg --data fig2.json
     """
     _check_outputs(output, data)
@@ -94,18 +98,23 @@ def portrait(
     rules = [rule] if other is None else [rule, other]
     fields = [options.load_field(world, name, reward=reward, alpha=alpha, control=control) for name in rules]
     start = None if theta0 is None else options.start(theta0, fields[0].shape, seed)
-    pictures = _drawn(fields, layers, shown | {"theta0": start})
+    pictures, ends = _drawn(fields, layers, shown | {"theta0": start}, basins)
     written = _written(pictures, Path(output), data)
     if as_json:
         setting = {"mdp": world.name, "reward": reward, "alpha": float(alpha)}
-        sides = [
+        sides: list[Json] = [
             {"rule": name, "control": field.control} | _facts(picture.geometry)
             for name, field, picture in zip(rules, fields, pictures, strict=True)
         ]
+        sides = (
+            [side | {"basins": _basins_json(seen)} for side, seen in zip(sides, ends, strict=True)] if ends else sides
+        )
         render.print_json(setting | {"files": [str(path) for path in written], "portraits": sides})
     else:
         for field, picture in zip(fields, pictures, strict=True):
             render.say(_sentence(field, picture.geometry))
+        for field, seen in zip(fields, ends, strict=False):
+            render.say(_basins_sentence(field, seen))
         print(f"written: {', '.join(str(path) for path in written)}")
     for warning in dict.fromkeys(text for field in fields for text in field.warnings):
         render.note(warning)
@@ -113,24 +122,61 @@ def portrait(
 
 def _check_outputs(output: str, data: str | None) -> None:
     """Refuse files of another kind, and folders that are not there, before anything is computed."""
-    for path, kinds in ((output, (".png", ".svg", ".pdf")), (data, (".npz", ".json"))):
-        if path is None:
-            continue
-        if Path(path).suffix.lower() not in kinds:
-            raise ValueError(f"{path}: has the suffix {Path(path).suffix!r}; must be {', '.join(kinds)}")
-        if not Path(path).absolute().parent.is_dir():
-            raise ValueError(f"{path}: there is no folder {str(Path(path).parent)!r} to write it to")
+    options.check_output(output, (".png", ".svg", ".pdf"))
+    if data is not None:
+        options.check_output(data, (".npz", ".json"))
 
 
-def _drawn(fields: Sequence[Field], layers: str | None, shown: Json) -> list[Picture]:
+def _drawn(
+    fields: Sequence[Field], layers: str | None, shown: Json, shaded: bool
+) -> tuple[list[Picture], tuple[Basins, ...]]:
+    """The portraits of one figure and, where they are wanted, the basins behind them."""
     from dynamics import geometry
     from dynamics import portrait as pictures
 
     names = geometry.DEFAULT if layers is None else tuple(name.strip() for name in layers.split(","))
     geometry.checked_layers(names)
+    if shaded and "curl" in names:
+        raise ValueError("--basins and the layer curl both colour the background; give one of them")
+    known = []
+    if shaded:
+        from dynamics.inventory import inventory
+
+        known = [inventory(field) for field in fields]
+        cycles = [[orbit for orbit in held.orbits if orbit.stable] for held in known]
+        shown = shown | {"cycles": cycles[0] if len(fields) == 1 else tuple(cycles)}
     if len(fields) == 1:
-        return [pictures.portrait(fields[0], layers=names, **shown)]
-    return list(pictures.side_by_side(fields[0], fields[1], names, **shown))
+        made = [pictures.portrait(fields[0], layers=names, **shown)]
+    else:
+        made = list(pictures.side_by_side(fields[0], fields[1], names, **shown))
+    if not shaded:
+        return made, ()
+    from dynamics.portrait_basins import add_basins
+
+    with render.progress("basins") as tell:
+        return made, add_basins(made, fields, known, progress=tell)
+
+
+def _basins_json(seen: Basins) -> Json:
+    """Where starts end, for JSON: `label` (rows upwards, columns along x) is 0 where undecided, else 1 + an index."""
+    goals = zip(seen.attractors, seen.shares, strict=True)
+    return {
+        "x": seen.x,
+        "y": seen.y,
+        "label": seen.label,
+        "attractors": [{"kind": goal.kind, "name": goal.name, "share": share} for goal, share in goals],
+        "undecided": seen.undecided,
+        "time": seen.time,
+    }
+
+
+def _basins_sentence(field: Field, seen: Basins) -> str:
+    from dynamics.plane import name_of
+
+    goals = zip(seen.attractors, seen.shares, strict=True)
+    parts = [f"{100 * share:.1f} % to the {goal.name}" for goal, share in goals if share]
+    parts.append(f"{seen.undecided} undecided after a time of {seen.time:g}")
+    return f"{name_of(field)}: of {seen.label.size} starts {'; '.join(parts)} (numerical, not proved)"
 
 
 def _written(pictures: Sequence[Picture], output: Path, data: str | None) -> list[Path]:

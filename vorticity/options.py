@@ -190,6 +190,14 @@ def start(text: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float64]:
     return read_theta(Path(text), shape)
 
 
+def check_output(path: str, kinds: tuple[str, ...]) -> None:
+    """Refuse a file of another kind, or in a folder that is not there, before anything is computed."""
+    if Path(path).suffix.lower() not in kinds:
+        raise ValueError(f"{path}: has the suffix {Path(path).suffix!r}; must be {', '.join(kinds)}")
+    if not Path(path).absolute().parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {str(Path(path).parent)!r} to write it to")
+
+
 def positive(_context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
     """A number above 0, or None where the option was not given."""
     if text is None:
