@@ -25,7 +25,7 @@ import numpy as np
 from dynamics.cycles import Orbit, to_parameters, to_reduced
 from dynamics.equilibria import RestPoint, checked_limits, rest_point
 from dynamics.field import Field
-from dynamics.flow import Progress, ensemble
+from dynamics.flow import Progress, ensemble, pass_on_interrupt
 from dynamics.inventory import Inventory, inventory
 from dynamics.outcome import ESCAPED, EXTINCT, Outcome, Run, boundary, outcome
 from dynamics.plane import View
@@ -203,8 +203,7 @@ class _Search:
                 samples=times,
                 progress=self._telling(t, span, time),
             )
-            if run.note.startswith("interrupted"):
-                raise KeyboardInterrupt
+            pass_on_interrupt(run)
             states = run.theta.reshape(len(run.t), len(active), -1)
             for when, state in zip(run.t, states, strict=True):
                 x[active] = state
@@ -317,8 +316,7 @@ def _discover(search: _Search, starts: Array, label: Array, there: Array, time: 
             return
         end = ends[open_ones[0]]
         done = outcome(field, to_parameters(seen, end), time=time / 2, limit=time)
-        if done.trajectory.note.startswith("interrupted"):
-            raise KeyboardInterrupt
+        pass_on_interrupt(done.trajectory)
         asked = np.concatenate([asked, end[None]])
         rests, orbits = _added(search, field, done.kind, done.at, done.orbit if done.isolated else None)
         if rests or orbits:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynamics.field import Field
+from dynamics.flow import pass_on_interrupt
 from dynamics.outcome import Outcome, outcome
 from dynamics.rules import structural_potential
 from mdp import evaluation
@@ -62,7 +63,7 @@ def side(field: Field, theta0: ArrayLike, **options: Any) -> Side:
     'rest'
     """
     found = outcome(field, theta0, **options)
-    _pass_on_interrupt(found)
+    pass_on_interrupt(found.trajectory)
     late = found.orbit.theta[:-1] if found.orbit is not None else found.at[None]
     student = field.policy(late)
     along = field.asymmetry(_thinned(found.trajectory.theta, 60))
@@ -76,12 +77,6 @@ def side(field: Field, theta0: ArrayLike, **options: Any) -> Side:
         found.evidence.get("settled_by"),
         (float(along.mean()), float(along.max())),
     )
-
-
-def _pass_on_interrupt(found: Outcome) -> None:
-    """Ctrl-C during one of many runs ends them all; a lone flow gives back what it has."""
-    if found.trajectory.note.startswith("interrupted"):
-        raise KeyboardInterrupt
 
 
 def _thinned(theta: Array, most: int) -> Array:
@@ -173,7 +168,7 @@ def alpha_range(
         if alpha not in kinds:
             probe = Field(field.mdp, base, control=field.control, alpha=alpha, student=field.student)
             found = outcome(probe, theta0, limit=limit)
-            _pass_on_interrupt(found)
+            pass_on_interrupt(found.trajectory)
             kinds[alpha] = found.kind
             if progress is not None:
                 progress(min(len(kinds) / work, 1.0))

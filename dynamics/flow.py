@@ -286,6 +286,12 @@ def iterate(
     return Trajectory(np.array(counts), np.stack(kept), "discrete", float(eta), not note, note)
 
 
+def pass_on_interrupt(run: Trajectory) -> None:
+    """Ctrl-C during one of many runs ends them all; a lone flow gives back what it has. Raises KeyboardInterrupt."""
+    if run.note.startswith("interrupted"):
+        raise KeyboardInterrupt
+
+
 def start_of(field: VectorField, theta0: ArrayLike, *, members: bool | None) -> Array:
     """The start as a float array of the field's shape, with one leading axis where `members` asks for it."""
     theta = np.array(theta0, dtype=float)

@@ -211,11 +211,12 @@ def _curve_arrays(
         u = seen.project(x)
         return np.asarray(((u > low - room) & (u < high + room)).all(-1) & (np.abs(x) < bound).all(-1))
 
-    found: dict[str, Any] = {"orbits": (), "separatrices": (), "cycles": (), "periods": (), "stable": ()}
+    found: dict[str, Any] = {"orbits": (), "separatrices": (), "cycles": (), "periods": (), "stable": (), "status": ()}
     if "cycle" in layers:
         found["cycles"] = tuple(seen.project(path_of(seen, orbit)) for orbit in cycles)
         found["periods"] = tuple(orbit.period for orbit in cycles)
         found["stable"] = tuple(orbit.stable for orbit in cycles)
+        found["status"] = ("numerical",) * len(cycles)
     if "separatrices" in layers and seen.planar:
         paths = []
         for x in (at_rest(seen, point) for point in rests if point.type == "saddle"):

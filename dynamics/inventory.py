@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from dynamics.charts import ChartField
 from dynamics.cycles import Orbit, reduced, shoot, to_parameters, to_reduced
 from dynamics.equilibria import RestPoint, rest_points, rest_points_in_plane
-from dynamics.flow import ensemble, start_of
+from dynamics.flow import ensemble, pass_on_interrupt, start_of
 from dynamics.outcome import outcome
 from dynamics.vector import VectorField
 from mdp.policy import Array
@@ -99,6 +99,7 @@ def inventory(
         if _settled(seen, theta, rests, orbits):
             continue
         done = outcome(field, theta)
+        pass_on_interrupt(done.trajectory)
         if done.kind == "cycle" and done.orbit is not None and done.isolated:
             _keep(seen, orbits, done.orbit)
         elif done.kind == "cycle" and done.orbit is not None:
@@ -120,6 +121,7 @@ def _ends(field: VectorField, starts: list[Array]) -> Array | list[Array]:
     if not starts:
         return starts
     run = ensemble(field, np.stack(starts), AHEAD, rtol=1e-7, atol=1e-9, samples=2)
+    pass_on_interrupt(run)
     return run.theta[-1] if run.complete else starts
 
 
@@ -155,6 +157,7 @@ def _repelling(field: VectorField, starts: Iterable[Array]) -> Iterator[Orbit]:
         x = to_reduced(seen, theta).reshape(seen.shape)
         with np.errstate(all="ignore"):
             done = outcome(back, x, time=50.0, limit=BACK)
+        pass_on_interrupt(done.trajectory)
         if done.kind == "cycle" and done.isolated and done.orbit is not None:
             point = to_parameters(seen, done.orbit.theta[0].ravel())
             orbit = shoot(field, point, done.orbit.period)

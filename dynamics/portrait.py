@@ -150,15 +150,29 @@ def orbits(drawn: Geometry, *, ax: Axes) -> list[Artist]:
 
 
 def cycle(drawn: Geometry, *, ax: Axes) -> list[Artist]:
-    """Isolated closed orbits, thick, with their period; unstable ones dashed."""
+    """Isolated closed orbits, thick, with period and status; unstable ones dashed. Regions of proofs dotted."""
     made: list[Artist] = []
-    for path, period, stable in zip(drawn.cycles, drawn.periods, drawn.stable, strict=True):
-        name = f"{'' if stable else 'unstable '}cycle, period {period:.5g}"
+    for path, period, stable, status in zip(drawn.cycles, drawn.periods, drawn.stable, drawn.status, strict=True):
+        name = cycle_name(period, stable, status)
         dashes = "-" if stable else (0, (2.5, 1.2))
         made += ax.plot(
             *path.T, color=BLUE, linewidth=3.6, linestyle=dashes, zorder=5, label=name, solid_joinstyle="round"
         )
+    for k, path in enumerate(drawn.regions):
+        name = (
+            "_" if k else "proved: a cycle lies inside" if len(drawn.regions) == 1 else "proved: a cycle lies between"
+        )
+        made += ax.plot(*path.T, color=INK, linewidth=1.6, linestyle=(0, (1, 1.4)), zorder=5.2, label=name)
     return [*made, *_heads(drawn, drawn.cycles, BLUE, ax, size=1.5)]
+
+
+def cycle_name(period: float, stable: bool, status: str = "numerical") -> str:
+    """What a legend calls a cycle.
+
+    >>> cycle_name(6.28318, False)
+    'unstable cycle, period 6.2832 (numerical)'
+    """
+    return f"{'' if stable else 'unstable '}cycle, period {period:.5g} ({status})"
 
 
 def separatrices(drawn: Geometry, *, ax: Axes) -> list[Artist]:
@@ -471,7 +485,9 @@ def _note(slices: Sequence[str]) -> str:
         if len(set(slices)) == 1
         else ", ".join(f"{text} ({side})" for text, side in zip(slices, ("left", "right"), strict=False))
     )
-    return f"Arrows and nullclines: slice at {where}. Orbits, cycles and rest points: all coordinates, projected."
+    return (
+        f"Arrows, nullclines and colours: slice at {where}. Orbits, cycles and rest points: all coordinates, projected."
+    )
 
 
 def _plain(text: str) -> str:

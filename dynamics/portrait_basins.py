@@ -17,7 +17,7 @@ from dynamics.cycles import to_reduced
 from dynamics.flow import Progress
 from dynamics.inventory import Inventory
 from dynamics.plane import view
-from dynamics.portrait import GREY, INK, Picture, rearrange, style
+from dynamics.portrait import GREY, INK, Picture, cycle_name, rearrange, style
 from dynamics.vector import VectorField
 from mdp.policy import Array
 
@@ -67,7 +67,7 @@ def _repelling(seen: Basins, ax: Axes) -> list[Artist]:
     made: list[Artist] = []
     drawn = {str(line.get_label()) for line in ax.lines if isinstance(line, Line2D)}
     for orbit in seen.found.orbits:
-        name = f"unstable cycle, period {orbit.period:.5g}"
+        name = cycle_name(orbit.period, False)
         if not orbit.stable and name not in drawn:
             path = seen.plane.project(np.array([to_reduced(seen.plane.seen, theta) for theta in orbit.theta]))
             made += ax.plot(*path.T, color=INK, linestyle=(0, (4, 2)), linewidth=1.8, zorder=4.8, label=name)

@@ -85,17 +85,18 @@ def special_points(drawn: Diagram, k: int, *, ax: Axes) -> list[Artist]:
 
 
 def _marked(ax: Axes, places: list[tuple[float, float]], short: str, name: str, **look: Any) -> list[Artist]:
-    """Marks at some places, the first of them with a short name beside it."""
+    """Marks at some places, the first of them with a short name beside it, on the side where there is more room."""
     made: list[Artist] = [
         *ax.plot(*np.array(places).T, linestyle="none", zorder=6, label=name.replace("-", "−"), **look)
     ]
+    left = places[0][0] < sum(ax.get_xlim()) / 2
     made.append(
         ax.annotate(
             short,
             places[0],
-            xytext=(0, 10),
+            xytext=(-11 if left else 11, 4),
             textcoords="offset points",
-            ha="center",
+            ha="right" if left else "left",
             fontsize=12,
             color=INK,
             zorder=7,
@@ -140,13 +141,13 @@ def diagram_figure(drawn: Diagram, *, coordinate: int | None = None, title: str 
     with style():
         figure = Figure(dpi=150)
         ax = figure.add_axes((0, 0, 1, 1))
+        ax.set_xlim(*drawn.interval)
         rest_curves(drawn, k, ax=ax)
         cycle_curves(drawn, k, ax=ax)
         special_points(drawn, k, ax=ax)
         name = coordinate_name(drawn.field, k)
         ax.set_xlabel(drawn.name)
         ax.set_ylabel(name + (" (nats)" if name.startswith("log-odds") else ""))
-        ax.set_xlim(*drawn.interval)
         ax.margins(y=0.12)
         ax.ticklabel_format(useOffset=False)
         ax.locator_params(axis="x", nbins=6)

@@ -23,8 +23,9 @@ class Geometry:
 
     `arrows_at`, `arrows` (m, 2): places and velocities. `nullclines`: paths of the first and of the second coordinate.
     `rest_at` (r, 2), `rest_types`, `rest_eigenvalues` (r, n), `rest_inside` (r,): rest points, and whether they lie in
-    the plane drawn (else they are projections). `orbits`, `separatrices`, and `cycles` with `periods` and whether they
-    are `stable`: in the order of time. `track`: the orbit from the start that was asked for. `edge` (k, 2): the edge of
+    the plane drawn (else they are projections). `orbits`, `separatrices`, and `cycles` with `periods`, whether they are
+    `stable`, and their `status` ("numerical" or "proved"): in the order of time. `regions`: closed paths round what a
+    proof of existence encloses. `track`: the orbit from the start that was asked for. `edge` (k, 2): the edge of
     the simplex, where it crosses the plane. `curl` (b, a) over `curl_x` (a,), `curl_y` (b,). `series` (k, n) at
     `series_t`, named by `series_names`.
     `pick` are the two coordinates drawn, `held` (n,) where the others are, and `note` says that of a slice in words.
@@ -58,6 +59,8 @@ class Geometry:
     series: Array
     series_names: tuple[str, ...]
     stable: tuple[bool, ...] = ()
+    status: tuple[str, ...] = ()
+    regions: Paths = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and texts; complex numbers are [re, im], what is not a number is null."""
@@ -92,7 +95,7 @@ class Geometry:
             raise ValueError(f"{path}: has the suffix {path.suffix!r}; must be .npz or .json")
 
 
-_PATHS = ("orbits", "separatrices", "cycles")
+_PATHS = ("orbits", "separatrices", "cycles", "regions")
 _TEXTS = ("labels", "layers", "rest_types", "series_names")
 
 
@@ -105,11 +108,11 @@ def load(path: str | Path) -> Geometry:
                 held = {name: file[name] for name in file.files}
             held |= json.loads(str(held.pop("facts")))
             held["nullclines"] = tuple(_unstacked(held.pop(f"nullclines_{k}")) for k in (0, 1))
-            held |= {name: _unstacked(held[name]) for name in _PATHS}
+            held |= {name: _unstacked(held[name]) if name in held else () for name in _PATHS}
         else:
             held = json.loads(path.read_text(encoding="utf-8"))
             held["nullclines"] = tuple(_arrays(paths) for paths in held["nullclines"])
-            held |= {name: _arrays(held[name]) for name in _PATHS}
+            held |= {name: _arrays(held.get(name, ())) for name in _PATHS}
             values = np.array(held["rest_eigenvalues"], dtype=float).reshape(len(held["rest_at"]), len(held["held"]), 2)
             held["rest_eigenvalues"] = values[..., 0] + 1j * values[..., 1]
             held["rest_inside"] = np.array(held["rest_inside"], dtype=bool)
@@ -122,7 +125,8 @@ def load(path: str | Path) -> Geometry:
                 len(held["series_t"]), len(held["series_names"])
             )
         held |= {name: tuple(held[name]) for name in (*_TEXTS, "xlim", "ylim", "periods", "pick")}
-        held["stable"] = tuple(held.get("stable", (True,) * len(held["periods"])))  # files from before it was told
+        for name, usual in (("stable", True), ("status", "numerical")):  # files from before they were told
+            held[name] = tuple(held.get(name, (usual,) * len(held["periods"])))
         return Geometry(**held)
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise ValueError(f"{path}: holds no geometry of a portrait: {error}") from None
@@ -135,7 +139,7 @@ def only(drawn: Geometry, layers: Sequence[str]) -> Geometry:
         "nullclines": {"nullclines": ((), ())},
         "orbits": {"orbits": (), "track": np.empty((0, 2))},
         "separatrices": {"separatrices": ()},
-        "cycle": {"cycles": (), "periods": (), "stable": ()},
+        "cycle": {"cycles": (), "periods": (), "stable": (), "status": (), "regions": ()},
         "rest": {
             "rest_at": np.empty((0, 2)),
             "rest_types": (),

@@ -231,7 +231,7 @@ def test_a_picture_shows_basins_undecided_starts_and_the_repelling_cycle() -> No
     names = [text.get_text() for text in picture.ax.get_legend().get_texts()]  # type: ignore[union-attr]
     assert names[0].startswith("to: stable focus")
     assert "to: cycle, period 6.2832" in names
-    assert "unstable cycle, period 6.2832" in names
+    assert "unstable cycle, period 6.2832 (numerical)" in names
     assert picture.figure.get_size_inches()[1] > before
     assert not any(isinstance(one, PolyCollection) and one.get_hatch() for one in picture.ax.collections)
     wide = portrait(of, layers=("rest",), xlim=(-1.5, 1.5), ylim=(-1.5, 1.5))

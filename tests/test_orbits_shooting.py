@@ -279,7 +279,7 @@ def test_unstable_cycles_are_dashed_and_named_and_saved(tmp_path: Path) -> None:
     assert shapes.only(drawn, ["rest"]).stable == ()
     lines = [line for line in portrait(field, geometry=drawn).ax.lines if "cycle" in str(line.get_label())]
     told = {str(line.get_label()): line.get_linestyle() == "-" for line in lines}
-    assert told == {"unstable cycle, period 6.2832": False, "cycle, period 6.2832": True}
+    assert told == {"unstable cycle, period 6.2832 (numerical)": False, "cycle, period 6.2832 (numerical)": True}
 
 
 def test_portraits_do_not_draw_a_member_of_a_family() -> None:

@@ -230,7 +230,7 @@ def test_every_layer_returns_its_artists(drawn: Geometry) -> None:
         assert bool(picture.artists[name]) == (name != "separatrices"), name  # swirl has no saddle
     assert set(picture.artists) == {*LAYERS, "track"}
     names = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert "cycle, period 6.4889" in names
+    assert "cycle, period 6.4889 (numerical)" in names
     assert "unstable focus: λ = 0.371 ± 0.657i" in names
     assert ax.get_xlabel() == "log-odds of a1 at s0 (nats)"
     assert ax.get_title() == "swirl: reverse-kl + R"
