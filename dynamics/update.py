@@ -219,8 +219,9 @@ def _value_derivatives(problem: Problem, student: Policy, at: Point, K: Any) -> 
         if not problem.one_step:
             size = resolvent.shape[-1]
             flat = K.reshape(*K.shape[:-3], -1, size)
-            later = product(problem.world, flat, resolvent) if flat.ndim == 2 else flat @ resolvent
-            reach = reach + later.reshape(K.shape)
+            alone = flat.ndim == resolvent.ndim == 2  # a fixed control has one K for a batch of critics
+            later = product(problem.world, flat, resolvent) if alone else flat @ resolvent
+            reach = reach + later.reshape(*later.shape[:-2], *K.shape[-3:])
         found.append((problem.number(problem.terms.v_student_now) * reach, center(student.p, weighted)))
     return found
 

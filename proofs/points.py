@@ -23,6 +23,7 @@ from dynamics.formula import Formula, log_p, log_t, parts
 from dynamics.rules import mixture_weight, split
 from mdp import evaluation
 from mdp.evaluation import EndlessError
+from mdp.model import MDP
 from mdp.policy import Array, Policy
 from proofs.arithmetic import Arithmetic, Numbers, balls, objects, precision, rationals, residues, teacher_table, world
 from proofs.exact import MANY_DIGITS, common_denominator, rational_phi
@@ -240,11 +241,28 @@ def gate_is_steady(field: Field, point: Array) -> bool:
     if t is None or p is None:
         return False
     theirs, ours = evaluation.evaluate(exact, t), evaluation.evaluate(exact, p)
-    idle = ~(theirs.advantages != 0).any(-1)
-    moves = (np.asarray(field.mdp.P.toarray() if field.mdp.is_sparse else field.mdp.P) > 0).reshape(*p.shape, -1)
+    idle = idle_states(field.mdp)
+    return bool(((theirs.values != ours.values) | idle).all())
+
+
+def idle_states(mdp: MDP) -> Array:
+    """Where every policy is worth what the teacher is, (S,): no state reachable from there has an advantage over it.
+
+    Raises ValueError for an MDP without a teacher.
+
+    >>> from mdp import zoo
+    >>> idle_states(zoo.load("swirl")).any()
+    np.False_
+    """
+    teacher = mdp.exact.teacher
+    if teacher is None:
+        raise ValueError("the MDP has no teacher to compare values with")
+    idle = ~(evaluation.evaluate(mdp.exact, teacher).advantages != 0).any(-1)
+    P = mdp.P.toarray() if mdp.is_sparse else mdp.P
+    moves = (np.asarray(P) > 0).reshape(mdp.n_states, mdp.n_actions, -1)
     for _ in range(len(idle)):
         idle = idle & np.array([idle[moves[s].any(0)].all() for s in range(len(idle))])
-    return bool(((theirs.values != ours.values) | idle).all())
+    return np.asarray(idle)
 
 
 # --- identity testing -------------------------------------------------------------------------------------------------

@@ -13,6 +13,10 @@ from vorticity import options, render
 if TYPE_CHECKING:
     from dynamics.cycles import Orbit
     from dynamics.equilibria import RestPoint
+    from dynamics.field import Field
+    from proofs.annulus import Annulus
+    from proofs.planar import Refusal
+    from proofs.rest import RestProof
 
 Json = dict[str, Any]
 ORBIT_POINTS = 201  # points of an orbit that --json prints
@@ -23,6 +27,7 @@ ORBIT_POINTS = 201  # points of an orbit that --json prints
 @options.rule_option
 @options.field_options
 @options.seed_option
+@click.option("--certify", is_flag=True, help="Prove that the list of rest points is complete, and planar cycles.")
 @click.option("--starts", type=click.IntRange(1, 1000), default=6, help="Flows to follow (default 6).")
 @options.json_option
 def cycles(
@@ -34,28 +39,34 @@ def cycles(
     teacher: str | None,
     seed: int,
     starts: int,
+    certify: bool,
     as_json: bool,
 ) -> None:
     """Rest points and periodic orbits, with period, multipliers and stability.
 
     Each rest point with its eigenvalues and type, each isolated periodic orbit, attracting or (in the plane) repelling,
     with its Floquet multipliers. Numerical: found by integration and Newton shooting, not proved, and not claimed to
-    be all there is.
+    be all there is. --certify proves, by interval arithmetic, how many rest points there are within 12 nats of 0 and
+    of which type, and for two coordinates that a periodic orbit lies in a ring about each one found.
 
     \b
     Examples:
       vorticity cycles swirl --rule reverse-kl --reward
       vorticity cycles aliased-cycle --rule on-policy --reward --json
+      vorticity cycles swirl --rule reverse-kl-corrected --reward --starts 1 --certify
     """
     from dynamics.inventory import inventory
 
     world = options.load_mdp(model, teacher)
     field = options.load_field(world, rule, reward=reward, alpha=alpha, control=control)
+    proof = _certified(field) if certify else None
     found = inventory(field, n_starts=starts, seed=seed)
+    rings = [_ring(field, orbit) if certify else None for orbit in found.orbits]
     if as_json:
-        listed = [_orbit_json(orbit) for orbit in found.orbits]
+        listed = [_orbit_json(orbit, ring) for orbit, ring in zip(found.orbits, rings, strict=True)]
         rests = [_rest_json(point) for point in found.rest_points]
-        render.print_json({"cycles": listed, "rest_points": rests, "searched": found.searched})
+        answer: Json = {"cycles": listed, "rest_points": rests, "searched": found.searched}
+        render.print_json(answer | {"certified": None if proof is None else _proof_json(proof)})
     else:
         render.say(f"{rule}{' + R' if reward else ''} on {world.name}, control {field.control}, alpha {alpha}")
         _table(["rest point (logits)", "type", "eigenvalues", "residual"], map(_rest_row, found.rest_points))
@@ -64,7 +75,13 @@ def cycles(
         )
         if found.family is not None:
             print(f"a family of closed orbits, one of period {found.family.period:.10g}: none of them is isolated")
-        print(f"searched: {found.searched}; numerical, not proved")
+        if proof is not None:
+            types = ", ".join(point.type for point in proof.points)
+            print(f"rest points: {proof}{f' ({types})' if types else ''}")
+        for ring in rings:
+            if ring is not None:
+                print(f"cycle: {ring}")
+        print(f"searched: {found.searched}; numerical, not proved{' but for what says so' if certify else ''}")
     for warning in field.warnings:
         render.note(warning)
 
@@ -102,7 +119,25 @@ def _numbers(values: Any) -> str:
     return f"{value.real:.6g}{value.imag:+.6g}i"
 
 
-def _orbit_json(orbit: Orbit) -> Json:
+def _certified(field: Field) -> RestProof:
+    from dynamics.inventory import WINDOW
+    from proofs.rest import certified_rest_points
+
+    return certified_rest_points(field, (-WINDOW, WINDOW))
+
+
+def _ring(field: Field, orbit: Orbit) -> Annulus | Refusal:
+    from proofs.annulus import annulus
+
+    return annulus(field, orbit)
+
+
+def _proof_json(proof: RestProof) -> Json:
+    points = [{"box": [*zip(p.box.lo.tolist(), p.box.hi.tolist(), strict=True)], "type": p.type} for p in proof.points]
+    return {"complete": proof.complete, "statement": str(proof), "points": points}
+
+
+def _orbit_json(orbit: Orbit, ring: Annulus | Refusal | None) -> Json:
     step = max(1, (len(orbit.theta) - 1) // (ORBIT_POINTS - 1))
     return {
         "period": orbit.period,
@@ -111,8 +146,8 @@ def _orbit_json(orbit: Orbit) -> Json:
         "trivial_error": abs(orbit.trivial - 1),
         "stable": orbit.stable,
         "amplitude": orbit.amplitude,
-        "status": "numerical",
-        "method": "Newton shooting and the variational equation",
+        "status": "proved" if ring else "numerical",
+        "method": str(ring) if ring else "Newton shooting and the variational equation",
         "period_enclosure": None,
         "certificate": None,
     }
