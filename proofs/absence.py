@@ -24,10 +24,10 @@ from dynamics.field import Field
 from dynamics.vector import VectorField
 from mdp.policy import Array
 from proofs.curl import decide
-from proofs.facts import Json, box_json, field_of, where
+from proofs.facts import Json, Refusal, box_json, field_of, where
 from proofs.intervals import Interval, of, of_fractions, stack
 from proofs.jets import variables
-from proofs.planar import Refusal, outward, unfit
+from proofs.planar import outward, unfit
 from proofs.reduced import policy
 from proofs.rest import RestProof, bisected, certified_rest_points, points_json, region
 from proofs.systems import System, system

@@ -21,9 +21,9 @@ from dynamics.cycles import Orbit
 from dynamics.vector import VectorField
 from mdp.policy import Array
 from proofs import polygons
-from proofs.facts import field_of, point_json
+from proofs.facts import Refusal, field_of, point_json
 from proofs.intervals import Interval, of
-from proofs.planar import Refusal, unfit
+from proofs.planar import unfit
 from proofs.rest import RestProof, certified_rest_points
 from proofs.systems import System, along_segments, system
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +12,19 @@ from proofs.intervals import Interval
 from proofs.systems import System
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """No proof, and why: the reason in a sentence. It does not say that there is nothing to prove."""
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return f"not proved: {self.reason}"
 
 
 def field_of(at: System) -> Json:

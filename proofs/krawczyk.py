@@ -29,6 +29,7 @@ from mdp.policy import Array
 from proofs import floquet
 from proofs.arithmetic import precision
 from proofs.certificate import Json, field_json
+from proofs.facts import Refusal
 from proofs.recentred import System, local, of_field, velocity
 from proofs.taylor import Balls, Step, step
 
@@ -69,6 +70,11 @@ class OrbitProof:
     method: str = "K"
 
     @property
+    def steps(self) -> str:
+        """How many points the proof rests on, in words."""
+        return f"{len(self.points)} points of the orbit and its period"
+
+    @property
     def width(self) -> float:
         """The width of the period's enclosure."""
         return float(self.period[1] - self.period[0])
@@ -84,13 +90,6 @@ class OrbitProof:
         if all(real[1] + imaginary[1] < 1 for real, imaginary in sizes):
             return True
         return False if any(real[0] + imaginary[0] > 1 for real, imaginary in sizes) else None
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why there is no proof. It does not say that there is no orbit."""
-
-    reason: str
 
 
 def prove_orbit(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynamics.vector import VectorField
-from proofs.facts import Json, box_json, field_of, where
+from proofs.facts import Json, Refusal, box_json, field_of, where
 from proofs.intervals import Interval
 from proofs.rest import RestProof, certified_rest_points, region
 from proofs.systems import System, field_and_jacobian, scaled, system
@@ -24,19 +24,6 @@ FARTHEST = 40.0  # faces are not sought farther from 0 than this
 STEP = 0.5  # a face where the field points outward somewhere is moved by this much
 SAMPLES = 17  # points along an edge of a box in the search for one
 PIECES, DEEPEST = 32, 12  # a face is looked at in so many pieces, each halved so often
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """No proof, and why: the reason in a sentence."""
-
-    reason: str
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __str__(self) -> str:
-        return f"not proved: {self.reason}"
 
 
 @dataclass(frozen=True, eq=False)

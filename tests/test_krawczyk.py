@@ -17,7 +17,8 @@ from dynamics.vector import FunctionField
 from mdp import zoo
 from proofs import floquet
 from proofs.arithmetic import precision
-from proofs.krawczyk import RADIUS, OrbitProof, Refusal, fact, layout, least_period, prove_orbit
+from proofs.facts import Refusal
+from proofs.krawczyk import RADIUS, OrbitProof, fact, layout, least_period, prove_orbit
 from proofs.recentred import System, polynomial
 from proofs.taylor import Step
 

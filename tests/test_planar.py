@@ -16,8 +16,9 @@ from mdp import random, zoo
 from proofs import polygons
 from proofs.absence import Dulac, NoCycle, Settles, has_sign, no_cycle, settles
 from proofs.annulus import Annulus, annulus, crosses, ring
+from proofs.facts import Refusal
 from proofs.intervals import Interval
-from proofs.planar import Refusal, TrappingBox, outward, prove_planar, trapping_box
+from proofs.planar import TrappingBox, outward, prove_planar, trapping_box
 from proofs.systems import from_function, system
 
 

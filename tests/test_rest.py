@@ -267,10 +267,10 @@ def test_a_box_that_is_none_is_refused(box):
 
 
 def test_the_command_certifies():
-    options = ["fig2", "--rule", "n-distill", "--reward", "--starts", "1", "--certify", "--json"]
+    options = ["fig2", "--rule", "n-distill", "--reward", "--starts", "1", "--prove", "--json"]
     shown = CliRunner().invoke(cycles, options)
     answer = json.loads(shown.stdout)
-    assert answer["certified"]["complete"] and answer["certified"]["points"] == []
+    assert answer["all_rest_points"]["complete"] and answer["all_rest_points"]["points"] == []
 
 
 def test_a_complete_list_is_a_fact_and_an_incomplete_one_is_not():

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import options, render
+from vorticity import options, render, verify
 
 if TYPE_CHECKING:
     from dynamics.cycles import Orbit
     from dynamics.equilibria import RestPoint
     from dynamics.field import Field
-    from proofs.annulus import Annulus
-    from proofs.planar import Refusal
+    from proofs.existence import CycleProof
     from proofs.rest import RestProof
 
 Json = dict[str, Any]
 ORBIT_POINTS = 201  # points of an orbit that --json prints
+LARGEST_COMPLETE = 3  # coordinates up to which all rest points are sought with proof
 
 
 @click.command()
@@ -27,7 +28,8 @@ ORBIT_POINTS = 201  # points of an orbit that --json prints
 @options.rule_option
 @options.field_options
 @options.seed_option
-@click.option("--certify", is_flag=True, help="Prove that the list of rest points is complete, and planar cycles.")
+@click.option("--prove", is_flag=True, help="Prove that the cycles exist, and that no rest point is missing.")
+@click.option("--certificates", metavar="DIR", help="Write what is proved to this folder, for `vorticity check`.")
 @click.option("--starts", type=click.IntRange(1, 1000), default=6, help="Flows to follow (default 6).")
 @options.json_option
 def cycles(
@@ -39,49 +41,59 @@ def cycles(
     teacher: str | None,
     seed: int,
     starts: int,
-    certify: bool,
+    prove: bool,
+    certificates: str | None,
     as_json: bool,
 ) -> None:
     """Rest points and periodic orbits, with period, multipliers and stability.
 
     Each rest point with its eigenvalues and type, each isolated periodic orbit, attracting or (in the plane) repelling,
-    with its Floquet multipliers. Numerical: found by integration and Newton shooting, not proved, and not claimed to
-    be all there is. --certify proves, by interval arithmetic, how many rest points there are within 12 nats of 0 and
-    of which type, and for two coordinates that a periodic orbit lies in a ring about each one found.
+    with its Floquet multipliers: found by integration and Newton shooting. --prove turns them into theorems by interval
+    arithmetic: how many rest points there are within 12 nats of 0 (up to three coordinates), and for each orbit that it
+    exists, by a ring round it that traps it (in the plane) and by Krawczyk's operator, which encloses its period.
 
     \b
     Examples:
       vorticity cycles swirl --rule reverse-kl --reward
       vorticity cycles aliased-cycle --rule on-policy --reward --json
-      vorticity cycles swirl --rule reverse-kl-corrected --reward --starts 1 --certify
+      vorticity cycles swirl --rule reverse-kl --reward --starts 1 --prove --certificates made
     """
     from dynamics.inventory import inventory
 
     world = options.load_mdp(model, teacher)
     field = options.load_field(world, rule, reward=reward, alpha=alpha, control=control)
-    proof = _certified(field) if certify else None
+    if certificates is not None and not prove:
+        raise ValueError("--certificates holds what is proved; it needs --prove")
+    folder = None if certificates is None else verify.writable(Path(certificates))
     found = inventory(field, n_starts=starts, seed=seed)
-    rings = [_ring(field, orbit) if certify else None for orbit in found.orbits]
+    rests = _rests(field) if prove else None
+    proofs = [_proved(field, orbit) if prove else None for orbit in found.orbits]
+    paths = [None if folder is None else _save(proof, folder, k) for k, proof in enumerate(proofs)]
+    if folder is not None and rests is not None and not isinstance(rests, str):
+        _save_rests(field, rests, folder)
     if as_json:
-        listed = [_orbit_json(orbit, ring) for orbit, ring in zip(found.orbits, rings, strict=True)]
-        rests = [_rest_json(point) for point in found.rest_points]
-        answer: Json = {"cycles": listed, "rest_points": rests, "searched": found.searched}
-        render.print_json(answer | {"certified": None if proof is None else _proof_json(proof)})
+        listed = [_orbit_json(*row) for row in zip(found.orbits, proofs, paths, strict=True)]
+        answer: Json = {"cycles": listed, "rest_points": [_rest_json(point) for point in found.rest_points]}
+        answer |= {"searched": found.searched, "all_rest_points": None if rests is None else _complete_json(rests)}
+        render.print_json(answer)
     else:
         render.say(f"{rule}{' + R' if reward else ''} on {world.name}, control {field.control}, alpha {alpha}")
         _table(["rest point (logits)", "type", "eigenvalues", "residual"], map(_rest_row, found.rest_points))
+        if rests is not None:
+            types = "" if isinstance(rests, str) else ", ".join(point.type for point in rests.points)
+            print(f"rest points: {rests}{f' ({types})' if types else ''}")
         _table(
             ["cycle: period", "stable", "multipliers", "trivial - 1", "peak to peak (logits)"], map(_row, found.orbits)
         )
+        for proof, path in zip(proofs, paths, strict=True):
+            if proof is not None:
+                enclosed = "" if proof.period is None else f", period in [{', '.join(proof.period)}]"
+                print(f"cycle: {proof.status}{enclosed}\n  " + proof.method.replace("; ", "\n  "))
+            if path is not None:
+                print(f"  certificate: {path}")
         if found.family is not None:
             print(f"a family of closed orbits, one of period {found.family.period:.10g}: none of them is isolated")
-        if proof is not None:
-            types = ", ".join(point.type for point in proof.points)
-            print(f"rest points: {proof}{f' ({types})' if types else ''}")
-        for ring in rings:
-            if ring is not None:
-                print(f"cycle: {ring}")
-        print(f"searched: {found.searched}; numerical, not proved{' but for what says so' if certify else ''}")
+        print(f"searched: {found.searched}; numerical, not proved{' but for what says so' if prove else ''}")
     for warning in field.warnings:
         render.note(warning)
 
@@ -119,25 +131,56 @@ def _numbers(values: Any) -> str:
     return f"{value.real:.6g}{value.imag:+.6g}i"
 
 
-def _certified(field: Field) -> RestProof:
+def _rests(field: Field) -> RestProof | str:
+    """The rest points near 0, all of them, proved; or why that was not tried."""
+    from dynamics.cycles import reduced
     from dynamics.inventory import WINDOW
     from proofs.rest import certified_rest_points
 
-    return certified_rest_points(field, (-WINDOW, WINDOW))
+    n = reduced(field).size
+    if n > LARGEST_COMPLETE:
+        return f"in {n} coordinates boxes are too many to prove that none is missing (at most {LARGEST_COMPLETE})"
+    try:
+        return certified_rest_points(field, (-WINDOW, WINDOW))
+    except ValueError as error:
+        return f"not proved to be all: {error}"
 
 
-def _ring(field: Field, orbit: Orbit) -> Annulus | Refusal:
-    from proofs.annulus import annulus
+def _proved(field: Field, orbit: Orbit) -> CycleProof:
+    from proofs.existence import prove_cycle
 
-    return annulus(field, orbit)
-
-
-def _proof_json(proof: RestProof) -> Json:
-    points = [{"box": [*zip(p.box.lo.tolist(), p.box.hi.tolist(), strict=True)], "type": p.type} for p in proof.points]
-    return {"complete": proof.complete, "statement": str(proof), "points": points}
+    return prove_cycle(field, orbit)
 
 
-def _orbit_json(orbit: Orbit, ring: Annulus | Refusal | None) -> Json:
+def _save(proof: CycleProof | None, folder: Path, k: int) -> Path | None:
+    """Write what was proved of an orbit as a certificate; None where there is nothing."""
+    if proof is None or proof.status != "proved":
+        return None
+    return _write(proof.field, "a periodic orbit exists", proof.facts(), proof.method, folder / f"cycle-{k + 1}.json")
+
+
+def _save_rests(field: Field, rests: RestProof, folder: Path) -> None:
+    if rests.complete and not field.problem.gated:
+        _write(field, str(rests), [rests.fact()], "branch and bound", folder / "rest-points.json")
+
+
+def _write(field: Field, says: str, facts: list[Json], argument: str, path: Path) -> Path:
+    from proofs.certificate import certificate, write
+
+    name = f"{field.rule.id}{'+R' if field.rule.has_reward else ''} on {field.mdp.name or 'this MDP'}"
+    statement = f"{name}, control {field.control}, alpha {field.alpha}: {says}"
+    write(certificate(path.stem, statement, "proved", facts, argument, "vorticity cycles --prove"), path)
+    return path
+
+
+def _complete_json(rests: RestProof | str) -> Json:
+    if isinstance(rests, str):
+        return {"complete": None, "statement": rests, "points": []}
+    points = [{"box": [*zip(p.box.lo.tolist(), p.box.hi.tolist(), strict=True)], "type": p.type} for p in rests.points]
+    return {"complete": rests.complete, "statement": str(rests), "points": points}
+
+
+def _orbit_json(orbit: Orbit, proof: CycleProof | None, path: Path | None) -> Json:
     step = max(1, (len(orbit.theta) - 1) // (ORBIT_POINTS - 1))
     return {
         "period": orbit.period,
@@ -146,10 +189,10 @@ def _orbit_json(orbit: Orbit, ring: Annulus | Refusal | None) -> Json:
         "trivial_error": abs(orbit.trivial - 1),
         "stable": orbit.stable,
         "amplitude": orbit.amplitude,
-        "status": "proved" if ring else "numerical",
-        "method": str(ring) if ring else "Newton shooting and the variational equation",
-        "period_enclosure": None,
-        "certificate": None,
+        "status": "numerical" if proof is None else proof.status,
+        "method": "Newton shooting and the variational equation" if proof is None else proof.method,
+        "period_enclosure": None if proof is None else proof.period,
+        "certificate": None if path is None else str(path),
     }
 
 

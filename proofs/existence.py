@@ -1,0 +1,98 @@
+"""That a periodic orbit exists, and what it is like: every method that applies to an orbit found numerically.
+
+In the plane a ring round the orbit (method A, `proofs.annulus`); in any dimension Krawczyk's operator on points of the
+orbit and its period (method K, `proofs.krawczyk`), which adds local uniqueness, the least period and multipliers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from dynamics.cycles import Orbit, reduced
+from dynamics.field import Field
+from proofs import krawczyk
+from proofs.annulus import Annulus, annulus
+from proofs.facts import Json, Refusal
+
+DIGITS = 20  # decimals of an enclosure's ends
+
+
+@dataclass(frozen=True, eq=False)
+class CycleProof:
+    """What was proved of one orbit: `ring` (None above two dimensions) and `orbit`; `status` is "proved" if either."""
+
+    field: Field
+    ring: Annulus | Refusal | None
+    orbit: krawczyk.OrbitProof | Refusal
+
+    @property
+    def status(self) -> str:
+        """ "proved" where a periodic orbit was proved to exist, else "undecided"."""
+        return "proved" if self.ring or self.orbit else "undecided"
+
+    @property
+    def method(self) -> str:
+        """The methods that succeeded, and the others' reasons, in words."""
+        told = []
+        if self.ring is not None:
+            told.append(f"A: {self.ring}")
+        if isinstance(self.orbit, krawczyk.OrbitProof):
+            how = {True: ", attracting", False: ", not attracting", None: ""}[self.orbit.stable]
+            told.append(f"K: locally unique and of least period, by Krawczyk's operator on {self.orbit.steps}{how}")
+        else:
+            told.append(f"K: {self.orbit}")
+        return "; ".join(told)
+
+    @property
+    def period(self) -> tuple[str, str] | None:
+        """The period's enclosure as decimals, rounded outward; None where there is none."""
+        return enclosure(self.orbit.period) if isinstance(self.orbit, krawczyk.OrbitProof) else None
+
+    def facts(self) -> list[Json]:
+        """The facts of a certificate."""
+        found: list[Json] = []
+        if isinstance(self.orbit, krawczyk.OrbitProof):
+            found.append(krawczyk.fact(self.field, self.orbit, multipliers=True))
+        if isinstance(self.ring, Annulus):
+            found.append(self.ring.fact())
+        return found
+
+
+def prove_cycle(field: Field, orbit: Orbit) -> CycleProof:
+    """Prove that a periodic orbit of `field` lies at a numerical one (`dynamics.cycles.shoot`).
+
+    Refusals, with their reasons, are part of the answer: they never say that there is no orbit.
+
+    >>> from dynamics.cycles import shoot
+    >>> from mdp import zoo
+    >>> fig2 = Field(zoo.load("fig2"), "on-policy", reward=True)
+    >>> found = prove_cycle(fig2, shoot(fig2, [[0.0, -2.0], [0.0, -2.0]], 108.9))
+    >>> found.status, "neither attracts nor repels" in found.method
+    ('undecided', True)
+    """
+    planar = reduced(field).size == 2
+    ring = None
+    if planar:
+        try:
+            ring = annulus(field, orbit)
+        except ValueError as error:
+            ring = Refusal(str(error))
+    return CycleProof(field, ring, krawczyk.prove_orbit(field, orbit))
+
+
+def enclosure(ends: Sequence[Fraction]) -> tuple[str, str]:
+    """An interval's ends as decimals, rounded outward.
+
+    >>> enclosure((Fraction(1, 3), Fraction(2, 3)))
+    ('0.33333333333333333333', '0.66666666666666666667')
+    """
+    scale = 10**DIGITS
+    low, high = ends[0] * scale, ends[1] * scale
+    return _decimal(low.numerator // low.denominator), _decimal(-(-high.numerator // high.denominator))
+
+
+def _decimal(n: int) -> str:
+    whole, part = divmod(abs(n), 10**DIGITS)
+    return f"{'-' * (n < 0)}{whole}.{part:0{DIGITS}d}"
