@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from dynamics import update as eq1
-from dynamics.cycles import Orbit
-from dynamics.equilibria import rest_point
 from dynamics.field import Field
 from dynamics.flow import iterate
-from dynamics.outcome import Outcome, outcome
 from mdp import evaluation, random, student, zoo
 from mdp.model import MDP
 from mdp.policy import Array
 from proofs.arithmetic import rationals
 from proofs.certificate import field_json, identity_fact, identity_holds, table, term
 from proofs.claims.claim import Claim, Json, Ledger
-from proofs.claims.gradients import refute
 from proofs.exact import ExactField, exact_field, generic, pull_back
 from proofs.points import readable_point, setting
 
@@ -91,141 +86,6 @@ C1 = Claim(
     "below 1, since th1' is bounded below while p is bounded away from 0 and 1; once p > 1/2, th2' > 0 and likewise "
     "x goes to 1, and the loss E l = -4 p x to -4.",
     check_c1,
-)
-
-
-# --- cycles that step 5 is to prove -----------------------------------------------------------------------------------
-
-
-def cycle_of(field: Field, seed: int) -> tuple[Outcome, Orbit] | None:
-    """The attracting cycle that several starts end on; None if one of them does not, or they disagree."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for k in range(STARTS):
-        theta0 = np.zeros(field.shape) if k == 0 else rng.normal(size=field.shape)
-        done = outcome(field, theta0)
-        if done.kind != "cycle" or not done.isolated or done.orbit is None:
-            return None
-        found.append((done, done.orbit))
-    periods = [orbit.period for _, orbit in found]
-    return found[0] if max(periods) - min(periods) < 1e-7 * max(periods) else None
-
-
-def note_cycle(ledger: Ledger, field: Field, period: float, amplitude: list[float]) -> None:
-    """Steps: the cycle, its period and amplitudes as the theory says, and the certificate's fact."""
-    found = cycle_of(field, ledger.seed)
-    name = f"{field.rule.id} + R"
-    if found is None:
-        ledger.note(f"{name} ends on one attracting cycle from {STARTS} starts", False, means="numerical")
-        return
-    orbit = found[1]
-    differences = orbit.theta[..., :1] - orbit.theta[..., 1:]
-    swing = np.ptp(differences, axis=0)
-    near = abs(orbit.period - period) < 1e-4 and np.allclose(swing.ravel(), amplitude, atol=2e-4)
-    multipliers = ", ".join(f"{abs(x):.4g}" for x in orbit.multipliers)
-    says = (
-        f"{name}: {STARTS} of {STARTS} starts (seed {ledger.seed}) end on one cycle, period {orbit.period:.8f}, "
-        f"peak to peak {np.round(swing.ravel(), 5).tolist()}, |multipliers| {multipliers}"
-    )
-    fact: Json = {
-        "kind": "closed-orbit",
-        "field": field_json(field),
-        "theta": [[repr(float(x)) for x in row] for row in orbit.theta[0]],
-        "period": repr(float(orbit.period)),
-        "bound": "1/10000000",
-        "amplitude": [[f"{x:.6f}" for x in row] for row in swing],
-    }
-    ledger.note(says, near, fact, means="numerical")
-
-
-def note_rest(ledger: Ledger, field: Field, log_odds: list[float]) -> None:
-    """Steps: the rule comes to rest at these log-odds (action 1 less action 0)."""
-    done = outcome(field, np.zeros(field.shape))
-    seen = (done.at[:, 1] - done.at[:, 0]).ravel()
-    holds = done.kind == "rest" and bool(np.allclose(seen, log_odds, atol=2e-4))
-    place = rest_point(field, done.at)
-    theta = done.at if place is None else place.theta
-    fact: Json = {
-        "kind": "rest-point",
-        "field": field_json(field),
-        "theta": [[repr(float(x)) for x in row] for row in theta],
-        "bound": "1/100000000",
-    }
-    says = f"{field.rule.id} + R from theta = 0 rests at log-odds {np.round(seen, 5).tolist()}"
-    ledger.note(says, holds, fact, means="numerical")
-
-
-def check_c2(ledger: Ledger) -> None:
-    mdp = zoo.load("corridor-cycle")
-    field = Field(mdp, ledger.rule("on-policy"), reward=True)
-    refute(ledger, field, "corridor-cycle")
-    note_cycle(ledger, field, 18.21568, [0.19942, 0.96748, 2.16456])
-    note_rest(ledger, Field(mdp, ledger.rule("n-distill"), reward=True), [1.9865, 4.4004, 3.4586])
-    for right, kind in (("0.986", "cycle"), ("0.987", "rest")):
-        taught = mdp.replace(teacher=[[1 - Fraction(right), Fraction(right)]] * 3)
-        seen = outcome(Field(taught, ledger.rule("on-policy"), reward=True), np.zeros((3, 2))).kind
-        ledger.note(f"with the teacher at {right}: {seen}", seen == kind, means="numerical")
-
-
-def check_c4(ledger: Ledger) -> None:
-    mdp = zoo.load("swirl")
-    field = Field(mdp, ledger.rule("reverse-kl"), reward=True)
-    refute(ledger, field, "swirl")
-    note_cycle(ledger, field, 6.48894425, [0.96443, 2.04973])
-    focus = rest_point(field, [[0.0, 2.79304], [0.0, 1.13600]])
-    unstable = focus is not None and focus.type == "unstable focus"
-    ledger.note(f"its rest point at (2.79304, 1.13600): {focus and focus.type}", unstable, means="numerical")
-    note_rest(ledger, Field(mdp, ledger.rule("reverse-kl-corrected"), reward=True), [3.315655, 1.909093])
-    note_rest(ledger, Field(mdp, ledger.rule("on-policy"), reward=True), [1.98071, 1.89261])
-
-
-def check_c5(ledger: Ledger) -> None:
-    mdp = zoo.load("aliased-cycle")
-    field = Field(mdp, ledger.rule("on-policy"), reward=True)
-    refute(ledger, field, "aliased-cycle")
-    note_cycle(ledger, field, 10.5755107, [1.4361, 4.2627])
-    note_rest(ledger, Field(mdp, ledger.rule("n-distill"), reward=True), [0.4621, 4.3438])
-
-
-def _cycle_claim(name: str, title: str, statement: str, hypotheses: str, check: Any) -> Claim:
-    return Claim(
-        name,
-        title,
-        statement,
-        r"\theta(t + T) = \theta(t), \qquad T > 0",
-        hypotheses,
-        "this project",
-        "integration from several starts, Newton shooting, Floquet multipliers: numerical support, not proof",
-        "None: existence is supported numerically. That the field is no gradient is proved, which a cycle needs and "
-        "which does not imply one.",
-        check,
-        expected="supported",
-    )
-
-
-C2 = _cycle_claim(
-    "C2",
-    "cycling without aliasing, plain cross-entropy",
-    "On corridor-cycle on-policy distillation with reward has an attracting limit cycle of period 18.2157; with the "
-    "teacher at 0.986 it cycles, at 0.987 it rests; N-distill with reward rests.",
-    "corridor-cycle, tabular, alpha 1, ODE",
-    check_c2,
-)
-C4 = _cycle_claim(
-    "C4",
-    "cycling in two states, reverse KL",
-    "On swirl reverse KL with reward has an attracting limit cycle of period 6.48894 around an unstable focus; its "
-    "corrected version and forward KL rest.",
-    "swirl, tabular, alpha 1, ODE",
-    check_c4,
-)
-C5 = _cycle_claim(
-    "C5",
-    "cycling in the plane, plain cross-entropy, two observations",
-    "On aliased-cycle on-policy distillation with reward has an attracting limit cycle of period 10.5755; N-distill "
-    "with reward rests.",
-    "aliased-cycle, observations [0, 1, 0], alpha 1, ODE",
-    check_c5,
 )
 
 
