@@ -383,7 +383,7 @@ def portrait(
     named = name_of(field) if title is None else title
     if ax is not None:
         return Picture(_figure_of(ax), ax, drawn, draw(drawn, ax=ax, title=named))
-    return _figure([drawn], [named])[0]
+    return figure_of([drawn], [named])[0]
 
 
 def side_by_side(
@@ -418,11 +418,11 @@ def side_by_side(
         second = dataclasses.replace(second, view=dataclasses.replace(second.view, pick=first.view.pick))
     limits = survey.window(first, second, xlim=xlim, ylim=ylim)
     drawn = [plan.compose(one, limits, layers, time=time, series=series) for one in (first, second)]
-    made = _figure(drawn, [name_of(field), name_of(other)] if titles is None else list(titles))
+    made = figure_of(drawn, [name_of(field), name_of(other)] if titles is None else list(titles))
     return made[0], made[1]
 
 
-def _figure(drawn: Sequence[Geometry], titles: Sequence[str]) -> list[Picture]:
+def figure_of(drawn: Sequence[Geometry], titles: Sequence[str]) -> list[Picture]:
     """A figure with a portrait per geometry; time series beside a single one, below two."""
     with style():
         figure = Figure(dpi=150)

@@ -65,10 +65,10 @@ def _hatched(seen: Basins, edges: Sequence[Array]) -> PolyCollection:
 def _repelling(seen: Basins, ax: Axes) -> list[Artist]:
     """The unstable orbits that are known, dashed: in the plane they part the basins."""
     made: list[Artist] = []
-    drawn = {str(line.get_label()) for line in ax.lines if isinstance(line, Line2D)}
+    drawn = {str(line.get_label()).partition(" (")[0] for line in ax.lines if isinstance(line, Line2D)}
     for orbit in seen.found.orbits:
         name = cycle_name(orbit.period, False)
-        if not orbit.stable and name not in drawn:
+        if not orbit.stable and name.partition(" (")[0] not in drawn:
             path = seen.plane.project(np.array([to_reduced(seen.plane.seen, theta) for theta in orbit.theta]))
             made += ax.plot(*path.T, color=INK, linestyle=(0, (4, 2)), linewidth=1.8, zorder=4.8, label=name)
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from vorticity import options, render
 if TYPE_CHECKING:
     from dynamics.basins import Basins
     from dynamics.field import Field
+    from dynamics.inventory import Inventory
     from dynamics.portrait import Picture
     from dynamics.shapes import Geometry
 
@@ -62,6 +64,7 @@ def _limits(_context: click.Context, parameter: click.Parameter, text: str | Non
     "--time", metavar="T", callback=options.positive, help="How long that orbit is followed, in the time of F."
 )
 @click.option("--data", metavar="FILE", help="What is drawn, as arrays: .npz or .json (with --with: FILE and FILE-2).")
+@click.option("--prove", is_flag=True, help="Prove that the cycles exist; rings that trap them are dotted.")
 @click.option("--basins", is_flag=True, help="Colour the starts by where they end; hatched: undecided.")
 @options.json_option
 def portrait(
@@ -77,6 +80,7 @@ def portrait(
     theta0: str | None,
     seed: int,
     data: str | None,
+    prove: bool,
     basins: bool,
     as_json: bool,
     **shown: Any,
@@ -84,12 +88,14 @@ def portrait(
     """A phase portrait, as a picture.
 
     Arrows, nullclines, rest points with their eigenvalues, integrated orbits, cycles and separatrices, in two
-    coordinates; of a larger system those that move most, or --coords. The same command writes the same bytes.
+    coordinates; of a larger system those that move most, or --coords. The legend says of each cycle whether it is
+    numerical or, with --prove, proved. The same command writes the same bytes.
 
     \b
     Examples:
       vorticity portrait swirl --rule reverse-kl --reward --with reverse-kl-corrected -o swirl.png
       vorticity portrait corridor-cycle --rule on-policy --reward --coords s0,s2 --layers orbits,cycle -o corridor.pdf
+      vorticity portrait swirl --rule reverse-kl --reward --prove -o proved.png
       vorticity portrait swirl --rule reverse-kl --reward --alpha 0.9916 --basins -o basins.png
       vorticity portrait fig2 --rule on-policy --reward --layers quiver,curl,rest -o fig2.svg --data fig2.json
     """
@@ -98,7 +104,7 @@ def portrait(
     rules = [rule] if other is None else [rule, other]
     fields = [options.load_field(world, name, reward=reward, alpha=alpha, control=control) for name in rules]
     start = None if theta0 is None else options.start(theta0, fields[0].shape, seed)
-    pictures, ends = _drawn(fields, layers, shown | {"theta0": start}, basins)
+    pictures, ends = _drawn(fields, layers, shown | {"theta0": start}, basins, prove)
     written = _written(pictures, Path(output), data)
     if as_json:
         setting = {"mdp": world.name, "reward": reward, "alpha": float(alpha)}
@@ -128,7 +134,7 @@ def _check_outputs(output: str, data: str | None) -> None:
 
 
 def _drawn(
-    fields: Sequence[Field], layers: str | None, shown: Json, shaded: bool
+    fields: Sequence[Field], layers: str | None, shown: Json, shaded: bool, prove: bool
 ) -> tuple[list[Picture], tuple[Basins, ...]]:
     """The portraits of one figure and, where they are wanted, the basins behind them."""
     from dynamics import geometry
@@ -139,22 +145,44 @@ def _drawn(
     if shaded and "curl" in names:
         raise ValueError("--basins and the layer curl both colour the background; give one of them")
     known = []
-    if shaded:
+    if shaded or prove:
         from dynamics.inventory import inventory
 
         known = [inventory(field) for field in fields]
-        cycles = [[orbit for orbit in held.orbits if orbit.stable] for held in known]
+        cycles = [held.orbits for held in known]
         shown = shown | {"cycles": cycles[0] if len(fields) == 1 else tuple(cycles)}
     if len(fields) == 1:
         made = [pictures.portrait(fields[0], layers=names, **shown)]
     else:
         made = list(pictures.side_by_side(fields[0], fields[1], names, **shown))
+    if prove and "cycle" in names:
+        made = pictures.figure_of(
+            [_told(*row) for row in zip(made, fields, known, strict=True)], [x.ax.get_title() for x in made]
+        )
     if not shaded:
         return made, ()
     from dynamics.portrait_basins import add_basins
 
     with render.progress("basins") as tell:
         return made, add_basins(made, fields, known, progress=tell)
+
+
+def _told(picture: Picture, field: Field, known: Inventory) -> Geometry:
+    """The geometry of a picture, its cycles proved where they can be, with the rings of the proofs."""
+    import numpy as np
+
+    from dynamics.plane import view
+    from proofs.annulus import Annulus
+    from proofs.existence import prove_cycle
+
+    drawn = picture.geometry
+    proofs = [prove_cycle(field, orbit) for orbit in known.orbits]
+    plane = replace(view(field, chart=drawn.chart), pick=drawn.pick, held=drawn.held)
+    rings = [proof.ring for proof in proofs if isinstance(proof.ring, Annulus)]
+    sides = [side for ring in rings for side in (ring.outer, ring.inner)]
+    regions = tuple(plane.project(np.concatenate([side, side[:1]])) for side in sides)
+    status = tuple(proof.status if proof.status == "proved" else "numerical" for proof in proofs)
+    return replace(drawn, status=status, regions=regions)
 
 
 def _basins_json(seen: Basins) -> Json:
@@ -204,7 +232,9 @@ def _facts(drawn: Geometry) -> Json:
         "ylim": drawn.ylim,
         "slice_at": drawn.note or None,
         "rest_points": [{"at": at, "type": kind, "eigenvalues": values} for at, kind, values in points],
-        "cycles": [{"period": period} for period in drawn.periods],
+        "cycles": [
+            {"period": period, "status": status} for period, status in zip(drawn.periods, drawn.status, strict=True)
+        ],
     }
 
 
@@ -213,7 +243,7 @@ def _sentence(field: Field, drawn: Geometry) -> str:
     from dynamics.plane import name_of
 
     points = [f"{kind} at ({x:.6g}, {y:.6g})" for (x, y), kind in zip(drawn.rest_at, drawn.rest_types, strict=True)]
-    found = [*points, *(f"cycle of period {period:.8g}" for period in drawn.periods)]
+    found = [*points, *(f"cycle of period {t:.8g} ({how})" for t, how in zip(drawn.periods, drawn.status, strict=True))]
     sought = {"rest", "cycle"} & set(drawn.layers)
     nothing = "no rest point and no cycle found in the window" if sought else "drawn"
     return f"{name_of(field)}: {'; '.join(found) or nothing}"
