@@ -59,7 +59,7 @@ class Claim:
 
     `statement` in words and `latex` as a formula, `hypotheses`, `source`, `how` it is checked, the `expected` verdict,
     `argument`: the proof in words that leads from the checked facts to the statement, and `check`, which fills a
-    `Ledger`.
+    `Ledger`; `quick` if that takes a second or so.
     """
 
     id: str
@@ -72,6 +72,7 @@ class Claim:
     argument: str
     check: Callable[[Ledger], None]
     expected: str = "proved"
+    quick: bool = True
 
     def _repr_latex_(self) -> str:
         return f"$\\text{{{self.id}: {self.title}}}:\\quad {self.latex}$"

@@ -162,6 +162,7 @@ def _cycle_claim(name: str, title: str, statement: str, hypotheses: str, more: s
         "K encloses exactly one solution of the equations of a periodic orbit, and its multipliers inside the unit "
         f"circle. {more} Proofs and methods: docs/existence.md.",
         check,
+        quick=False,
     )
 
 
