@@ -1,0 +1,65 @@
+"""What the experiments share: a summary, intervals, and rows picked by their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as student_t
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An experiment's result: `table` (plain rows), `finding` in words, whether the claim `holds` (None: undecided)."""
+
+    table: list[Row]
+    finding: str
+    holds: bool | None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def interval(values: ArrayLike, chance: float = 0.05) -> Interval:
+    """The mean of independent values and its interval `mean ± t sd / √n`, by Student's t with n − 1 degrees of freedom.
+
+    One value has no interval: its ends are −inf and inf. Raises ValueError for no values.
+
+    >>> str(interval([1.0, 2.0, 3.0]))
+    '2.000 [-0.484, 4.484]'
+    """
+    x = np.asarray(values, dtype=float)
+    if x.ndim != 1 or not len(x):
+        raise ValueError(f"values have shape {x.shape}; must be a list of at least one")
+    if len(x) == 1:
+        return Interval(float(x[0]), -np.inf, np.inf)
+    half = float(student_t.isf(chance / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+    return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half)
+
+
+def where(rows: Iterable[Row], **keys: Any) -> list[Row]:
+    """The rows that have these values.
+
+    >>> where([{"a": 1}, {"a": 2}], a=2)
+    [{'a': 2}]
+    """
+    return [row for row in rows if all(row.get(key) == value for key, value in keys.items())]
+
+
+def levels(rows: Sequence[Row], key: str) -> list[Any]:
+    """The different values of a key, in their order of appearance."""
+    return list(dict.fromkeys(row[key] for row in rows))
