@@ -46,6 +46,11 @@ class Enclosures:
         # Widened by 2^(8 − bits), relative to the result and absolutely to the last bits of the argument.
         return result + result * self._wider
 
+    def exp(self, x: Number) -> Number:
+        """e^x, widened as the logarithm is."""
+        result = self._context.exp(x)
+        return result + result * self._wider
+
     def solve(self, matrix: Sequence[Sequence[Number]], right: Sequence[Sequence[Number]]) -> list[list[Number]]:
         return eliminate(matrix, right, _least_size, lambda x: False)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from proofs.checker.arithmetic import Arithmetic, Number, total
@@ -166,7 +167,7 @@ def evaluate(expr: Expr, numbers: Arithmetic, symbol: Mapping[str, Callable[[], 
     if isinstance(expr, str):
         return symbol[expr]()
     if isinstance(expr, dict):
-        return [numbers.number(Fraction(rational(expr["number"], "number")))]
+        return [numbers.number(_constant(expr["number"]))]
     operation, *operands = expr
     x, *more = (evaluate(operand, numbers, symbol, n) for operand in operands)
     if operation == "log":
@@ -181,3 +182,8 @@ def evaluate(expr: Expr, numbers: Arithmetic, symbol: Mapping[str, Callable[[], 
     if operation == "*":
         return [a * b for a, b in zip(x, y, strict=True)]
     return [a / b for a, b in zip(x, y, strict=True)]
+
+
+@lru_cache(maxsize=1000)
+def _constant(text: str) -> Fraction:
+    return rational(text, "number")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from proofs.checker import always, decisions, numerical, reading, terms, values, variance
+from proofs.checker import always, decisions, numerical, planar, reading, terms, values, variance
 from proofs.checker.rational import Refused, show
 
 
@@ -39,6 +39,11 @@ KINDS: dict[str, Kind] = {
     "identity": Kind(("generators", "derivations", "left", "right"), terms.identity),
     "rest-point": Kind(("field", "theta", "bound"), numerical.rest_point, numerical=True),
     "closed-orbit": Kind(("field", "theta", "period", "bound", "amplitude"), numerical.closed_orbit, numerical=True),
+    "rest-points": Kind(("field", "box", "points"), planar.rest_points),
+    "trapping-box": Kind(("field", "box", "rest_point"), planar.trapping_box),
+    "annulus": Kind(("field", "outer", "inner", "crossing"), planar.annulus),
+    "no-cycle-box": Kind(("field", "box", "dulac", "sign"), planar.no_cycle_box),
+    "settles": Kind(("field", "box", "points"), planar.settles),
     "same-visits": Kind(("field", "state", "by"), always.same_visits),
     "visits-differ": Kind(("field", "state", "by", "policy", "i", "value"), values.visits_differ),
 }

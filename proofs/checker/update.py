@@ -120,7 +120,7 @@ def estimator(
     field: Field, numbers: Arithmetic, world: World, p: Rows, gate: Sequence[bool] | None = None
 ) -> Estimator:
     """What happens at each state and action: control, rewards of this and of the next step, alpha ∂l."""
-    later, now = _rewards(field, numbers, world, p, gate)
+    later, now = rewards(field, numbers, world, p, gate)
     zero, slopes = numbers.number(Fraction(0)), []
     for s in range(field.n_states):
         found = loss(field, numbers, world, p, s, gate).slopes
@@ -152,9 +152,9 @@ def update(field: Field, numbers: Arithmetic, world: World, p: Rows, gate: Seque
 def loss(field: Field, numbers: Arithmetic, world: World, p: Rows, s: int, gate: Sequence[bool] | None = None) -> Dual:
     """l(s) (without alpha) as a dual: slope a is its derivative in logit(s, a)."""
     inner = Duals(numbers)
-    fixed = {name: [Dual(x, {}) for x in row] for name, row in _constants(field, numbers, world, s, gate).items()}
+    fixed = {name: [Dual(x, {}) for x in row] for name, row in constants(field, numbers, world, s, gate).items()}
     local = student([0], [p[s]], numbers.number(Fraction(1)))[0]
-    result = evaluate(field.rule.loss, inner, _symbols(inner, fixed | {"p": local}), field.n_actions)[0]
+    result = evaluate(field.rule.loss, inner, symbols(inner, fixed | {"p": local}), field.n_actions)[0]
     if not isinstance(result, Dual):
         raise Refused("an expression without a value")
     return result
@@ -215,12 +215,12 @@ def control(field: Field, numbers: Arithmetic, world: World, p: Rows) -> Rows:
     return result
 
 
-def _rewards(
+def rewards(
     field: Field, numbers: Arithmetic, world: World, p: Rows, gate: Sequence[bool] | None
 ) -> tuple[list[list[Number]], list[list[Number]]]:
     """(later, now): the terms inside and outside of `after`, each at its own state and action, alpha in it."""
     states, zero = range(field.n_states), numbers.number(Fraction(0))
-    found = [{"p": p[s], "r": world.R[s]} | _constants(field, numbers, world, s, gate) for s in states]
+    found = [{"p": p[s], "r": world.R[s]} | constants(field, numbers, world, s, gate) for s in states]
     if "v" in field.rule.symbols:
         if world.teacher is None:
             raise Refused("the MDP has no teacher; this fact needs one")
@@ -234,7 +234,7 @@ def _rewards(
         table = [[zero] * field.n_actions for _ in states]
         for term in field.rule.terms:
             for s in states if term.later == later else ():
-                row = evaluate(term.expr, numbers, _symbols(numbers, found[s]), field.n_actions)
+                row = evaluate(term.expr, numbers, symbols(numbers, found[s]), field.n_actions)
                 row = row if len(row) == field.n_actions else row * field.n_actions
                 row = row if term.valued else [world.alpha * x for x in row]
                 table[s] = [x + y for x, y in zip(table[s], row, strict=True)]
@@ -242,7 +242,7 @@ def _rewards(
     return tables[0], tables[1]
 
 
-def _constants(
+def constants(
     field: Field, numbers: Arithmetic, world: World, s: int, gate: Sequence[bool] | None
 ) -> dict[str, Sequence[Number]]:
     """The symbols at state s that hold no student, as far as there are any."""
@@ -256,7 +256,7 @@ def _constants(
     return found
 
 
-def _symbols(numbers: Arithmetic, known: Mapping[str, Sequence[Number]]) -> Symbols:
+def symbols(numbers: Arithmetic, known: Mapping[str, Sequence[Number]]) -> Symbols:
     """The known symbols, and the logarithms of p and t, taken when asked for (log 0 is no error unless used)."""
     found: Symbols = {name: lambda row=row: list(row) for name, row in known.items()}  # type: ignore[misc]
     for name in {"p", "t"} & set(known):
