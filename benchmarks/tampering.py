@@ -47,6 +47,9 @@ from proofs.explain import visit_dependence
 from proofs.points import gate_is_steady, has_logarithms, identity_test, setting
 from proofs.verify import CLAIMS, verify_all
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import existence_judges
+
 Json = dict[str, Any]
 Place = tuple[Any, ...]
 OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
@@ -170,6 +173,8 @@ def still_true(fact: Json) -> bool | None:
     try:
         if "generic" in fact.get("field", fact.get("left", {})):
             return _generic(fact)
+        if kind in existence_judges.JUDGES:
+            return existence_judges.JUDGES[kind](rebuilt(fact["field"]), fact)
         return JUDGES[kind](fact) if kind in JUDGES else None
     except ValueError as error:
         print(f"  {kind}: this engine refuses the fact: {error}")
