@@ -1,8 +1,8 @@
 """The independent checker of certificates: `check(path)` or `python -m proofs.check FILE ...`.
 
-Apart from the standard library and mpmath's intervals it uses `proofs.checker` only, which derives everything from
-the theory again and imports nothing of this project's other code. What is checked, and how: docs/certificates.md and
-the modules of `proofs.checker`.
+Apart from the standard library, mpmath's intervals and, for proved periodic orbits alone, python-flint's balls it uses
+`proofs.checker` only, which derives everything from the theory again and imports nothing of this project's other code.
+What is checked, and how: docs/certificates.md and the modules of `proofs.checker`.
 Facts are re-derived; the statement, the argument and the verdict's wording are not judged.
 """
 

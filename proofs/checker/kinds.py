@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from proofs.checker import always, decisions, numerical, planar, reading, terms, values, variance
+from proofs.checker import always, decisions, numerical, orbit, planar, reading, terms, values, variance
 from proofs.checker.rational import Refused, show
 
 
@@ -44,6 +44,11 @@ KINDS: dict[str, Kind] = {
     "annulus": Kind(("field", "outer", "inner", "crossing"), planar.annulus),
     "no-cycle-box": Kind(("field", "box", "dulac", "sign"), planar.no_cycle_box),
     "settles": Kind(("field", "box", "points"), planar.settles),
+    "periodic-orbit": Kind(
+        ("field", "points", "durations", "section", "radius", "period", "product"),
+        orbit.periodic_orbit,
+        ("multipliers",),
+    ),
     "same-visits": Kind(("field", "state", "by"), always.same_visits),
     "visits-differ": Kind(("field", "state", "by", "policy", "i", "value"), values.visits_differ),
 }
