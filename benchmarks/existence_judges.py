@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,10 @@ def _encloses(stated: Any, true: Any) -> bool | None:
     return False if hi < true[0] or true[1] < lo else None
 
 
+def _along(velocity: Callable[[Any], Any], sign: float, x: Any) -> Any:
+    return sign * velocity(x)
+
+
 def _passes(field: Field, fact: Json, points: Any, durations: Any, numerical: Orbit) -> bool | None:
     """Whether the orbit, started on the section, passes every stated box at its time."""
     seen, radius, k = reduced(field), float(Fraction(fact["radius"])), fact["section"]
@@ -116,10 +121,11 @@ def _passes(field: Field, fact: Json, points: Any, durations: Any, numerical: Or
 
     x = flat[near]
     for _ in range(20):  # on to the section
-        step = (points[0][k] - x[k]) / velocity(x)[k]
-        if abs(step) < 1e-15:
+        late = float((points[0][k] - x[k]) / velocity(x)[k])
+        if abs(late) < 1e-15:
             break
-        x = sampled(lambda y: np.sign(step) * velocity(y), x, np.array([0.0, abs(step)]), rtol=1e-13, atol=1e-14)[-1]
+        way = partial(_along, velocity, float(np.sign(late)))
+        x = sampled(way, x, np.array([0.0, abs(late)]), rtol=1e-13, atol=1e-14)[-1]
     times = np.concatenate([[0.0], np.cumsum(durations)[:-1]])
     path = sampled(velocity, x, times, rtol=1e-13, atol=1e-14)
     apart = float(np.abs(path - points).max())
