@@ -949,7 +949,7 @@ def test_no_junk_anywhere_makes_it_fall_over(name: str) -> None:
             changed = edited(paper, path, junk)
             report = check(changed | {"hash": canonical_hash(changed)})
             assert isinstance(report, Report) and report.valid == (report.reason is None)
-            assert report.reason is None or ("\n" not in report.reason and len(report.reason) < 400)
+            assert report.reason is None or ("\n" not in report.reason and len(report.reason) < 500)
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], [1], {}, {"format": 1}, {"claim": {1, 2}}])
@@ -1060,8 +1060,5 @@ def test_every_kind_of_the_spec_is_known_and_tried_here() -> None:
     spec = (ROOT / "docs" / "certificates.md").read_text("utf-8")
     listed = {line.split("`")[1] for line in spec.splitlines() if line.startswith("| `")}
     assert listed == set(KINDS)
-    source = "".join(
-        Path(__file__).with_name(name).read_text("utf-8")
-        for name in ("test_check.py", "test_check_planar.py", "test_check_orbit.py")
-    )
+    source = "".join(path.read_text("utf-8") for path in sorted(Path(__file__).parent.glob("test_check*.py")))
     assert all(f'"kind": "{kind}"' in source or f'outcome("{kind}"' in source for kind in KINDS)

@@ -36,6 +36,10 @@ class Enclosures:
     def number(self, x: Fraction) -> Number:
         return self._divide(x)
 
+    def between(self, low: Fraction, high: Fraction) -> Number:
+        """An interval that holds [low, high]."""
+        return self._context.mpf([self._divide(low).a, self._divide(high).b])
+
     def log(self, x: Number) -> Number:
         low, high = ends(x)
         if low <= 0:

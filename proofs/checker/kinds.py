@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from proofs.checker import always, decisions, numerical, orbit, planar, reading, terms, values, variance
+from proofs.checker import always, decisions, hopf, numerical, orbit, planar, reading, terms, values, variance
 from proofs.checker.rational import Refused, show
 
 
@@ -48,6 +48,10 @@ KINDS: dict[str, Kind] = {
         ("field", "points", "durations", "section", "radius", "period", "product"),
         orbit.periodic_orbit,
         ("multipliers",),
+    ),
+    "hopf-point": Kind(
+        ("field", "parameter", "centre", "radius", "pivot", "value", "omega", "l1", "speed", "unstable", "side"),
+        hopf.hopf_point,
     ),
     "same-visits": Kind(("field", "state", "by"), always.same_visits),
     "visits-differ": Kind(("field", "state", "by", "policy", "i", "value"), values.visits_differ),

@@ -39,6 +39,7 @@ class World:
     alpha: Number
     teacher: Rows | None
     loss: Rows | None
+    mixture: Number | None = None  # W of the control mix:W, where it is not the field's own
 
     def lift(self) -> World:
         """The same as duals that have no slope."""
@@ -50,6 +51,7 @@ class World:
             alpha=Dual(self.alpha, {}),
             teacher=None if self.teacher is None else _lift(self.teacher),
             loss=None if self.loss is None else _lift(self.loss),
+            mixture=None if self.mixture is None else Dual(self.mixture, {}),
         )
 
 
@@ -200,6 +202,9 @@ def _next(numbers: Arithmetic, world: World, s: int, a: int, of: Sequence[Number
 def control(field: Field, numbers: Arithmetic, world: World, p: Rows) -> Rows:
     """q (S, A): the probabilities of actions that the field's control takes where the student has p."""
     by_teacher, by_student, by_chance = field.weights
+    if world.mixture is not None and world.teacher is not None:
+        w, rest = world.mixture, numbers.number(Fraction(1)) - world.mixture
+        return [[w * y + rest * x for x, y in zip(row, world.teacher[s], strict=True)] for s, row in enumerate(p)]
     if by_student == 1:
         return p
     even = numbers.number(by_chance / field.n_actions)
