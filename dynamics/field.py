@@ -121,6 +121,11 @@ class Field(VectorField):
             values = np.abs(at.Q).max((-2, -1))
         return slopes, values
 
+    def scales(self, at: eq1.Point) -> Array:
+        """alpha max |∂l| + max |Q|, the sizes of what makes up the field, per batch entry (...)."""
+        slopes, values = self._scales(at)
+        return np.asarray(slopes + values)
+
     def policy(self, theta: ArrayLike) -> Policy:
         """The student's policy at theta, shape (..., S, A). Raises ValueError unless theta is numbers, all finite."""
         return self.student.policy(_numbers(theta))
@@ -215,7 +220,7 @@ def build(
     teacher_values: Any = np.full(n_states, zero)
     if rule.needs_teacher_values:
         teacher_values = evaluation.chain(world, teacher.p).values((teacher.p * world.R).sum(-1))
-    now = number(terms.r) * world.R + number(terms.v_now) * teacher_values[:, None]
+    now = number(terms.r) * world.R + number(terms.v_now) * teacher_values[..., None]
     return eq1.Problem(
         world=world,
         teacher=teacher,

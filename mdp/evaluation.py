@@ -2,7 +2,8 @@
 
 Every function takes a *world*: anything with `P`, `R`, `initial` and `discount`. That is an `MDP` (floats, dense or
 sparse P) or `mdp.exact` (object arrays of exact numbers); the formulas are the same. Policies are plain arrays
-`(..., S, A)` with leading batch axes.
+`(..., S, A)` with leading batch axes. A world may itself be a batch, its arrays with a leading axis of their own that
+the policies then share (`dynamics.batch`).
 """
 
 from __future__ import annotations
@@ -69,9 +70,10 @@ class Chain:
         return self._solve(c, transposed=False)
 
     def visits(self, initial: Array) -> Array:
-        """Expected visits `d = initial^T N` for a start distribution of shape (S,), shape (..., S)."""
+        """Expected visits `d = initial^T N` for a start distribution of shape (S,), or one a chain; shape (..., S)."""
         if self.inverse is not None:
-            return np.asarray(initial @ self.inverse)
+            batch = np.ndim(initial) > 1  # one start a chain
+            return np.asarray(np.vecmat(initial, self.inverse) if batch else initial @ self.inverse)
         return self._solve(np.broadcast_to(initial, self.shape), transposed=True)
 
     def resolvent(self) -> Array:
@@ -168,7 +170,7 @@ def visits_only(world: World, q: Array) -> Array:
     if sp.issparse(world.P) or q.dtype == object or q.ndim == 2:
         return chain(world, q).visits(world.initial)
     try:
-        return np.asarray(np.linalg.solve(chain_matrix(world, q).swapaxes(-1, -2), world.initial[:, None])[..., 0])
+        return np.asarray(np.linalg.solve(chain_matrix(world, q).swapaxes(-1, -2), world.initial[..., None])[..., 0])
     except np.linalg.LinAlgError:
         raise EndlessError(_ENDLESS) from None
 
@@ -184,6 +186,8 @@ def backup(world: World, values: Array) -> Array:
     if sp.issparse(world.P):
         flat = values.reshape(-1, size)
         expected = np.asarray((world.P @ flat.T).T).reshape(*values.shape, np.shape(world.R)[-1])
+    elif world.P.ndim > 3:  # a batch of worlds
+        expected = np.einsum("...sat,...t->...sa", world.P, values)
     else:
         moves = world.P.reshape(-1, size).T
         expected = values @ moves if values.ndim != 2 else product(world, values, moves)
@@ -193,6 +197,8 @@ def backup(world: World, values: Array) -> Array:
 
 def backup_matrix(world: World, matrix: Array) -> Array:
     """`g P` applied to a matrix N (..., S, S): K[s, a, u] = g Σ_t P[s, a, t] N[t, u], shape (..., S, A, S)."""
+    if not sp.issparse(world.P) and world.P.ndim > 3:
+        return np.asarray(world.discount * (world.P @ matrix[..., None, :, :]))
     columns = backup(world, matrix.swapaxes(-1, -2))
     return np.moveaxis(columns, -3, -1)
 

@@ -1,7 +1,8 @@
 """Named MDPs, one cited entry each. All numbers are exact; `P[s][a][s']`, and a row that sums to less than 1 may end.
 
-The models of the claims (`fig2`, `corridor-cycle`, `swirl`, `aliased-cycle`) are fixed; the others are the small
-worlds that questions are asked about, and take a size: `load("corridor:3")`.
+The models of the claims (`fig2`, `corridor-cycle`, `swirl`, `aliased-cycle`) and those that `vorticity hunt` found
+(`entropy-cycle`, `one-state-cycle`, `aliased-mild`, `corridor-sharp`) are fixed; the others are the small worlds that
+questions are asked about, and take a size: `load("corridor:3")`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mdp.model import MDP
 from mdp.reading import nearest
 
 PAPER = "Czarnecki et al., Distilling Policy Distillation, AISTATS 2019, arXiv 1902.02186"
+HUNT = "this project, found by `vorticity hunt`"
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,96 @@ def aliased_cycle() -> MDP:
     )
 
 
+def entropy_cycle() -> MDP:
+    """Two states, one reward, and A2C's entropy bonus: a limit cycle. The teacher is uniform.
+
+    s0: a0 ends, a1 stays with probability 9/10 and leads to s1 with 1/10; s1: a0 stays and pays 1/3, a1 leads to s0.
+    g = 24/25, start s1. Entropy bonus with reward, and reverse KL with reward, which is the same against a uniform
+    teacher: period 22.0769937, peak-to-peak log-odds 2.1119 and 2.8799, from every start tried. On-policy distill + R
+    rests at log-odds (0.14768, −0.91740), corrected reverse KL + R at (0.08608, −0.77204).
+
+    >>> entropy_cycle().R.tolist()[0]
+    [0.0, 0.0]
+    """
+    return MDP(
+        P=[[[0, 0], ["9/10", "1/10"]], [[0, 1], [1, 0]]],
+        R=[[0, 0], ["1/3", 0]],
+        initial=[0, 1],
+        discount="24/25",
+        teacher=[["1/2", "1/2"]] * 2,
+        states=["s0", "s1"],
+        actions=["a0", "a1"],
+        name="entropy-cycle",
+    )
+
+
+def one_state_cycle() -> MDP:
+    """One state, three actions, and A2C's entropy bonus: the smallest limit cycle. The teacher is uniform.
+
+    Each action ends the episode or stays: a0 stays with probability 1/10, a1 always, a2 with 0.94; a0 and a1 cost 4.8,
+    a2 nothing; g = 0.98. Entropy bonus + R, and reverse KL + R: period 238.211959, peak-to-peak differences of logits
+    to a0 0.6671 and 0.6702, from every start tried. Reverse KL + R, corrected, rests at (−5.038028, 0.097841).
+
+    >>> one_state_cycle().P.tolist()
+    [[[0.1], [1.0], [0.94]]]
+    """
+    return MDP(
+        P=[[["1/10"], [1], ["0.94"]]],
+        R=[["-4.8", "-4.8", 0]],
+        initial=[1],
+        discount="0.98",
+        teacher=[["1/3"] * 3],
+        states=["s0"],
+        actions=["a0", "a1", "a2"],
+        name="one-state-cycle",
+    )
+
+
+def aliased_mild() -> MDP:
+    """`aliased-cycle` made mild: rewards −1, 0 and 1, and a teacher that is nearly undecided.
+
+    s0: a0 stays with 4/5, else to s2; a1 to s1, s2 or the end, 1/3 each; s1: a0 ends, a1 to s0; s2: a0 stays, a1 to s1;
+    observations [0, 1, 0], start (0, 4/5, 1/5), g = 24/25, teacher P(a0) = (1/3, 1/2, 3/5). On-policy distill + R:
+    period 19.4520444, peak-to-peak log-odds 1.2472 and 1.6353; N-distill + R rests at (0.49884, −1.63353).
+
+    >>> aliased_mild().R.tolist()
+    [[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]
+    """
+    return MDP(
+        P=[[["4/5", 0, "1/5"], [0, "1/3", "1/3"]], [[0, 0, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 0]]],
+        R=[[-1, 0], [0, 0], [1, 0]],
+        initial=[0, "4/5", "1/5"],
+        discount="24/25",
+        observation=[0, 1, 0],
+        teacher=[["1/3", "2/3"], ["1/2", "1/2"], ["3/5", "2/5"]],
+        states=["s0", "s1", "s2"],
+        actions=["a0", "a1"],
+        name="aliased-mild",
+    )
+
+
+def corridor_sharp() -> MDP:
+    """`corridor-cycle`'s corridor at g = 0.95, with rewards of about 1 and a teacher that is nearly sure.
+
+    Teacher right with probability 0.9999, R(left) = (1.015, 0.9, 0.95), R(right) = 0, start at the left end. On-policy
+    distill + R: period 766.545139, peak-to-peak log-odds 0.4031, 1.1313, 1.8680; N-distill + R rests at
+    (3.912376, 6.924729, 6.274592).
+
+    >>> corridor_sharp().discount
+    0.95
+    """
+    return MDP(
+        P=[[[1, 0, 0], [0, 1, 0]], [[1, 0, 0], [0, 0, 1]], [[0, 1, 0], [0, 0, 0]]],
+        R=[["1.015", 0], ["0.9", 0], ["0.95", 0]],
+        initial=[1, 0, 0],
+        discount="0.95",
+        teacher=[["0.0001", "0.9999"]] * 3,
+        states=["s0", "s1", "s2"],
+        actions=["left", "right"],
+        name="corridor-sharp",
+    )
+
+
 def corridor(length: int = 11) -> MDP:
     """A one-dimensional grid: leaving on the right pays +1, leaving on the left −1, and nothing else pays.
 
@@ -294,6 +386,10 @@ _ENTRIES = (
     ),
     Entry("swirl", "a limit cycle in two states: reverse KL + R", "this project, C4", swirl),
     Entry("aliased-cycle", "a limit cycle in the plane: on-policy distill + R", "this project, C5", aliased_cycle),
+    Entry("entropy-cycle", "a limit cycle of A2C's entropy bonus: two states, one reward", HUNT, entropy_cycle),
+    Entry("one-state-cycle", "a limit cycle in one state with three actions: entropy bonus", HUNT, one_state_cycle),
+    Entry("aliased-mild", "on-policy distill + R cycles under two observations, mildly", HUNT, aliased_mild),
+    Entry("corridor-sharp", "on-policy distill + R cycles at g = 0.95, a teacher nearly sure", HUNT, corridor_sharp),
     Entry(
         "corridor", "a row of cells, +1 right, -1 left; good teacher", f"{PAPER}, Fig. 6", corridor, "cells", 1, 10_000
     ),

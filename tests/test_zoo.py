@@ -112,6 +112,26 @@ def test_aliased_cycle_is_claim_c5() -> None:
     assert zoo.load("aliased-cycle").observation.tolist() == [0, 1, 0]
 
 
+def test_the_finds_of_the_hunt_are_as_documented() -> None:
+    two, one, mild, sharp = (
+        zoo.load(name).exact for name in ("entropy-cycle", "one-state-cycle", "aliased-mild", "corridor-sharp")
+    )
+    assert exact(two.P) == [[[0, 0], [F(9, 10), F(1, 10)]], [[0, 1], [1, 0]]]
+    assert exact(two.R) == [[0, 0], [F(1, 3), 0]] and exact(two.initial) == [0, 1] and two.discount == F(24, 25)
+    assert exact(two.teacher) == [[F(1, 2)] * 2] * 2
+    assert exact(one.P) == [[[F(1, 10)], [1], [F(94, 100)]]] and one.discount == F(98, 100)
+    assert exact(one.R) == [[F(-48, 10), F(-48, 10), 0]] and exact(one.teacher) == [[F(1, 3)] * 3]
+    assert exact(mild.P)[0] == [[F(4, 5), 0, F(1, 5)], [0, F(1, 3), F(1, 3)]]
+    assert exact(mild.P)[1:] == [[[0, 0, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 0]]]
+    assert exact(mild.R) == [[-1, 0], [0, 0], [1, 0]] and mild.discount == F(24, 25)
+    assert exact(mild.teacher) == [[F(1, 3), F(2, 3)], [F(1, 2)] * 2, [F(3, 5), F(2, 5)]]
+    assert exact(mild.initial) == [0, F(4, 5), F(1, 5)]
+    assert zoo.load("aliased-mild").observation.tolist() == [0, 1, 0]
+    assert exact(sharp.P) == exact(zoo.load("corridor-cycle").exact.P) and sharp.discount == F(95, 100)
+    assert exact(sharp.R) == [[F(1015, 1000), 0], [F(9, 10), 0], [F(95, 100), 0]]
+    assert exact(sharp.teacher) == [[F(1, 10**4), 1 - F(1, 10**4)]] * 3 and exact(sharp.initial) == [1, 0, 0]
+
+
 def update(mdp: MDP, log_odds: list[float], loss: str, corrected: bool) -> np.ndarray:
     """Equation (1) with + R and the student in control, in logit differences (action 1 minus 0) per observation."""
     z = np.array(log_odds)[mdp.observation]
@@ -140,6 +160,10 @@ def update(mdp: MDP, log_odds: list[float], loss: str, corrected: bool) -> np.nd
         ("swirl", "reverse-kl", True, [3.315655, 1.909093]),
         ("swirl", "cross-entropy", False, [1.98071, 1.89261]),
         ("aliased-cycle", "cross-entropy", True, [0.4621, 4.3438]),
+        ("entropy-cycle", "cross-entropy", False, [0.14768, -0.91740]),
+        ("entropy-cycle", "reverse-kl", True, [0.08608, -0.77204]),
+        ("aliased-mild", "cross-entropy", True, [0.49884, -1.63353]),
+        ("corridor-sharp", "cross-entropy", True, [3.912376, 6.924729, 6.274592]),
     ],
 )
 def test_the_stated_rest_points_rest(name: str, loss: str, corrected: bool, rest: list[float]) -> None:
