@@ -224,6 +224,7 @@ def test_curl(rule: str, gradient: bool, capsys: Capture) -> None:
     assert ("does not mean that it cycles" in printed.out + printed.err) == (not gradient)
 
 
+@pytest.mark.slow
 def test_tour(capsys: Capture, tmp_path: Path) -> None:
     """The main job: each rule cycles, its correction does not; the table fits; numbers and pictures are written."""
     answer = run_json(capsys, "tour", "--out", str(tmp_path / "new" / "folder"), "--no-pictures")

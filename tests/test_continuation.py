@@ -337,6 +337,7 @@ def test_a_fold_of_orbits_is_followed_round() -> None:
     assert curve.hopf_parameter is not None and abs(curve.hopf_parameter) < 1e-5
 
 
+@pytest.mark.slow
 def test_van_der_pol_period() -> None:
     family = plane(lambda x, y, mu: [y, mu * (1 - x * x) * y - x])
     start = shoot(family(0.5), [2.0, 0.0], 6.4)

@@ -60,6 +60,7 @@ def test_compare(capsys: Capture) -> None:
     assert "10.57551" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_alpha_range_brackets_the_cycle() -> None:
     field = Field(zoo.load("aliased-cycle"), "on-policy", reward=True)
     found = alpha_range(field, np.zeros(field.shape), lowest=0.8, highest=1.25, grid=2, bisections=2)

@@ -203,6 +203,7 @@ def test_fig2_iteration_beside_the_paper() -> None:
     assert at.tolist() == [379] and other.tolist() == [1281]
 
 
+@pytest.mark.slow
 def test_euler_spirals_out_of_a_centre_and_is_not_called_a_cycle() -> None:
     mdp = zoo.load("fig2")
     field = Field(mdp, "on-policy", reward=True, student=student.sigmoid(mdp.observation))
