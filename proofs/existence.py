@@ -1,4 +1,4 @@
-"""That a periodic orbit exists, and what it is like: every method that applies to an orbit found numerically.
+"""That a periodic orbit exists, and what it is like, by every method that applies to one found numerically; or none.
 
 In the plane a ring round the orbit (method A, `proofs.annulus`); in any dimension Krawczyk's operator on points of the
 orbit and its period (method K, `proofs.krawczyk`), which adds local uniqueness, the least period and multipliers.
@@ -13,10 +13,14 @@ from fractions import Fraction
 from dynamics.cycles import Orbit, reduced
 from dynamics.field import Field
 from proofs import krawczyk
+from proofs.absence import NoCycle, no_cycle
 from proofs.annulus import Annulus, annulus
+from proofs.certificate import curl_fact
+from proofs.curl import decide
 from proofs.facts import Json, Refusal
 
 DIGITS = 20  # decimals of an enclosure's ends
+DULAC_BOX = (-4.0, 4.0)  # nats
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +64,17 @@ class CycleProof:
         return found
 
 
+@dataclass(frozen=True)
+class Absence:
+    """A proof that there is no periodic orbit, in words, and its facts."""
+
+    says: str
+    facts: list[Json]
+
+    def __str__(self) -> str:
+        return self.says
+
+
 def prove_cycle(field: Field, orbit: Orbit) -> CycleProof:
     """Prove that a periodic orbit of `field` lies at a numerical one (`dynamics.cycles.shoot`).
 
@@ -80,6 +95,29 @@ def prove_cycle(field: Field, orbit: Orbit) -> CycleProof:
         except ValueError as error:
             ring = Refusal(str(error))
     return CycleProof(field, ring, krawczyk.prove_orbit(field, orbit))
+
+
+def prove_absence(field: Field) -> Absence | Refusal:
+    """That a field has no periodic orbit, or none in a box, or why neither is known.
+
+    A gradient field climbs a function, so nothing comes back; for others in the plane a Dulac function is sought on
+    [−4, 4]². What cannot be enclosed is a Refusal too.
+
+    >>> from mdp import zoo
+    >>> print(prove_absence(Field(zoo.load("chain"), "n-distill")))
+    no periodic orbit anywhere, proved: the field is a gradient
+    """
+    verdict = decide(field)
+    if verdict.verdict == "gradient" and not verdict.error_bound and not field.problem.gated:
+        fact = curl_fact(field, verdict)
+        return Absence("no periodic orbit anywhere, proved: the field is a gradient", [] if fact is None else [fact])
+    if reduced(field).size != 2:
+        return Refusal("the field is not known to be a gradient, and Dulac functions need two coordinates")
+    try:
+        found = no_cycle(field, DULAC_BOX)
+    except ValueError as error:
+        return Refusal(str(error))
+    return Absence(str(found), [found.fact()]) if isinstance(found, NoCycle) else found
 
 
 def enclosure(ends: Sequence[Fraction]) -> tuple[str, str]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from dynamics.cycles import Orbit
     from dynamics.equilibria import RestPoint
     from dynamics.field import Field
-    from proofs.existence import CycleProof
+    from proofs.existence import Absence, CycleProof
+    from proofs.facts import Refusal
     from proofs.rest import RestProof
 
 Json = dict[str, Any]
@@ -50,7 +51,8 @@ def cycles(
     Each rest point with its eigenvalues and type, each isolated periodic orbit, attracting or (in the plane) repelling,
     with its Floquet multipliers: found by integration and Newton shooting. --prove turns them into theorems by interval
     arithmetic: how many rest points there are within 12 nats of 0 (up to three coordinates), and for each orbit that it
-    exists, by a ring round it that traps it (in the plane) and by Krawczyk's operator, which encloses its period.
+    exists, by a ring round it that traps it (in the plane) and by Krawczyk's operator, which encloses its period;
+    where no orbit is found, that there is none, if that can be proved.
 
     \b
     Examples:
@@ -59,6 +61,7 @@ def cycles(
       vorticity cycles swirl --rule reverse-kl --reward --starts 1 --prove --certificates made
     """
     from dynamics.inventory import inventory
+    from proofs.facts import Refusal
 
     world = options.load_mdp(model, teacher)
     field = options.load_field(world, rule, reward=reward, alpha=alpha, control=control)
@@ -68,13 +71,20 @@ def cycles(
     found = inventory(field, n_starts=starts, seed=seed)
     rests = _rests(field) if prove else None
     proofs = [_proved(field, orbit) if prove else None for orbit in found.orbits]
+    absence = _absence(field) if prove and not found.orbits and found.family is None else None
     paths = [None if folder is None else _save(proof, folder, k) for k, proof in enumerate(proofs)]
     if folder is not None and rests is not None and not isinstance(rests, str):
         _save_rests(field, rests, folder)
+    if folder is not None and absence is not None and not isinstance(absence, Refusal):
+        _write(field, str(absence), absence.facts, None, folder / "no-cycle.json")
     if as_json:
         listed = [_orbit_json(*row) for row in zip(found.orbits, proofs, paths, strict=True)]
         answer: Json = {"cycles": listed, "rest_points": [_rest_json(point) for point in found.rest_points]}
-        answer |= {"searched": found.searched, "all_rest_points": None if rests is None else _complete_json(rests)}
+        answer |= {
+            "no_cycle": None if absence is None else str(absence),
+            "searched": found.searched,
+            "all_rest_points": None if rests is None else _complete_json(rests),
+        }
         render.print_json(answer)
     else:
         render.say(f"{rule}{' + R' if reward else ''} on {world.name}, control {field.control}, alpha {alpha}")
@@ -85,6 +95,8 @@ def cycles(
         _table(
             ["cycle: period", "stable", "multipliers", "trivial - 1", "peak to peak (logits)"], map(_row, found.orbits)
         )
+        if absence is not None:
+            print(f"no cycle: {absence}")
         for proof, path in zip(proofs, paths, strict=True):
             if proof is not None:
                 enclosed = "" if proof.period is None else f", period in [{', '.join(proof.period)}]"
@@ -146,6 +158,12 @@ def _rests(field: Field) -> RestProof | str:
         return f"not proved to be all: {error}"
 
 
+def _absence(field: Field) -> Absence | Refusal:
+    from proofs.existence import prove_absence
+
+    return prove_absence(field)
+
+
 def _proved(field: Field, orbit: Orbit) -> CycleProof:
     from proofs.existence import prove_cycle
 
@@ -164,7 +182,7 @@ def _save_rests(field: Field, rests: RestProof, folder: Path) -> None:
         _write(field, str(rests), [rests.fact()], "branch and bound", folder / "rest-points.json")
 
 
-def _write(field: Field, says: str, facts: list[Json], argument: str, path: Path) -> Path:
+def _write(field: Field, says: str, facts: list[Json], argument: str | None, path: Path) -> Path:
     from proofs.certificate import certificate, write
 
     name = f"{field.rule.id}{'+R' if field.rule.has_reward else ''} on {field.mdp.name or 'this MDP'}"
