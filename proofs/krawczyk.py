@@ -37,6 +37,8 @@ BITS = 128
 ORDER = 20
 REMAINDER = 1e-14  # a step's remainder is to be about this, in the coordinates' unit
 RADIUS = 2.0**-32  # half the width of the box in which the solution is to be unique
+RADII = (RADIUS, 2.0**-28)  # the wider one for long orbits, whose points are known less well
+TOO_TIGHT = "Krawczyk's test fails"
 MOST = 4000  # steps
 STRAY = 1e-6  # of the orbit's size: an unstable orbit is left by more than this
 TIGHTEN = 4  # times that Krawczyk's operator is applied again
@@ -114,8 +116,13 @@ def prove_orbit(
         chosen = of_field(system) if isinstance(system, Field) else system
     except ValueError as error:
         return Refusal(str(error))
+    path = _path(system, orbit)
     with precision(bits):
-        return _prove(chosen, _path(system, orbit), float(orbit.period), order, remainder)
+        for radius in RADII:
+            found = _prove(chosen, path, float(orbit.period), order, remainder, radius)
+            if isinstance(found, OrbitProof) or not found.reason.startswith(TOO_TIGHT):
+                break
+        return found
 
 
 def _path(system: System | Field, orbit: Orbit) -> Array:
@@ -133,12 +140,14 @@ def _path(system: System | Field, orbit: Orbit) -> Array:
     return np.concatenate([turned, turned[:1]])
 
 
-def _prove(system: System, path: Array, period: float, order: int, remainder: float) -> OrbitProof | Refusal:
+def _prove(
+    system: System, path: Array, period: float, order: int, remainder: float, radius: float
+) -> OrbitProof | Refusal:
     speed = velocity(system, path[0].tolist())
     section = int(np.argmax(np.abs(speed)))
     if abs(speed[section]) * period < 1e-9:
         return Refusal("the field is almost 0 at the orbit's first point: that is a rest point, or all but one")
-    laid = layout(system, path, period, order, remainder)
+    laid = layout(system, path, period, order, remainder, radius)
     if isinstance(laid, Refusal):
         return laid
     points, durations, steps = laid
@@ -150,8 +159,8 @@ def _prove(system: System, path: Array, period: float, order: int, remainder: fl
         if np.linalg.cond(middle) > 1e12:
             return Refusal("the equations for points and period are singular: as far as floats tell, no isolated orbit")
         change = np.linalg.solve(middle, [-float(y.mid()) for y in residual])
-        if np.abs(change).max() < RADIUS / 4:
-            return conclude(system, points, durations, steps, section)
+        if np.abs(change).max() < radius / 4:
+            return conclude(system, points, durations, steps, section, radius)
         moved = points + change[:-1].reshape(points.shape)
         last = durations[-1] + change[-1]
         size = float(np.ptp(points, axis=0).max())
@@ -161,7 +170,7 @@ def _prove(system: System, path: Array, period: float, order: int, remainder: fl
                 f"{np.abs(change[:-1]).max():.2g} (size {size:.2g}), of the period {change[-1]:.2g}"
             )
         points, durations = moved, np.append(durations[:-1], last)
-        walked = walk(system, points, durations, order)
+        walked = walk(system, points, durations, order, radius)
         if isinstance(walked, Refusal):
             return walked
         steps = walked
@@ -169,7 +178,7 @@ def _prove(system: System, path: Array, period: float, order: int, remainder: fl
 
 
 def layout(
-    system: System, path: Array, period: float, order: int, remainder: float
+    system: System, path: Array, period: float, order: int, remainder: float, radius: float = RADIUS
 ) -> tuple[Array, Array, list[Step]] | Refusal:
     """Points (m, n), durations (m,) and validated steps along the orbit from path[0], by step control.
 
@@ -184,7 +193,7 @@ def layout(
         left = period - t
         # The last step takes what is left, the last two share it; the others are short numbers, for sums to be exact.
         h = left if left <= 1.05 * h else float(np.float32(min(h, left / 2) if left < 2 * h else h))
-        made = step(system, *_around(points[-1]), flint.arb(h), order)
+        made = step(system, *_around(points[-1], radius), flint.arb(h), order)
         error = max(float(y.rad()) for y in made.end) if made else np.inf
         if made is None or error > 4 * remainder:
             h = h / 2 if made is None else h * _factor(error / remainder, order)
@@ -200,7 +209,7 @@ def layout(
         if len(steps) > MOST:
             return Refusal(f"more than {MOST} steps are needed")
     # The last step again, of an uncertain duration: the period is unknown.
-    made = step(system, *_around(points[-2]), flint.arb(durations[-1], RADIUS), order)
+    made = step(system, *_around(points[-2], radius), flint.arb(durations[-1], radius), order)
     if made is None:
         return Refusal("the last step cannot be validated with an uncertain duration")
     steps[-1] = made
@@ -214,17 +223,17 @@ def _factor(error: float, order: int) -> float:
     return 0.95 * float(np.clip(max(error, 1e-300) ** (-1 / (order + 1)), 0.3, 2.0))
 
 
-def _around(point: Array) -> tuple[Balls, Balls]:
-    """The point, and the box of radius `RADIUS` around it."""
-    return [flint.arb(x) for x in point], [flint.arb(x, RADIUS) for x in point]
+def _around(point: Array, radius: float) -> tuple[Balls, Balls]:
+    """The point, and the box of that radius around it."""
+    return [flint.arb(x) for x in point], [flint.arb(x, radius) for x in point]
 
 
-def walk(system: System, points: Array, durations: Array, order: int) -> list[Step] | Refusal:
-    """The validated step from every point; the last duration is uncertain by `RADIUS`, as the period is."""
+def walk(system: System, points: Array, durations: Array, order: int, radius: float) -> list[Step] | Refusal:
+    """The validated step from every point; the last duration is uncertain by `radius`, as the period is."""
     steps = []
     for i, (point, h) in enumerate(zip(points, durations, strict=True)):
         last = i == len(points) - 1
-        made = step(system, *_around(point), flint.arb(h, RADIUS if last else 0), order)
+        made = step(system, *_around(point, radius), flint.arb(h, radius if last else 0), order)
         if made is None:
             return Refusal(f"no validated step from {point} of duration {h:.3g}")
         steps.append(made)
@@ -260,8 +269,10 @@ def _middle(matrix: Any) -> Array:
     return np.array(entries).reshape(matrix.nrows(), matrix.ncols())
 
 
-def conclude(system: System, points: Array, durations: Array, steps: list[Step], section: int) -> OrbitProof | Refusal:
-    """Krawczyk's test on the box of radius `RADIUS`, and the argument that the period is the least one."""
+def conclude(
+    system: System, points: Array, durations: Array, steps: list[Step], section: int, radius: float
+) -> OrbitProof | Refusal:
+    """Krawczyk's test on the box of that radius, and the argument that the period is the least one."""
     residual, slopes = equations(system, points, steps, section)
     size = len(residual)
     inverse = np.linalg.inv(_middle(slopes))
@@ -269,12 +280,12 @@ def conclude(system: System, points: Array, durations: Array, steps: list[Step],
     off = _identity(size) - Y * slopes
     newton = Y * flint.arb_mat(size, 1, residual)
     norm = max(sum(float(abs(off[i, j]).upper()) for j in range(size)) for i in range(size))
-    box = flint.arb_mat(size, 1, [flint.arb(0, RADIUS)] * size)
+    box = flint.arb_mat(size, 1, [flint.arb(0, radius)] * size)
     found = off * box - newton
     if not all(box[i, 0].contains_interior(found[i, 0]) for i in range(size)):
         furthest = max(float(abs(found[i, 0]).upper()) for i in range(size))
         return Refusal(
-            f"Krawczyk's test fails: the box of radius {RADIUS:.2g} is mapped as far as {furthest:.2g}, norm {norm:.2g}"
+            f"{TOO_TIGHT}: the box of radius {radius:.2g} is mapped as far as {furthest:.2g}, norm {norm:.2g}"
         )
     for _ in range(TIGHTEN):  # the solution lies in what was found, so the operator may be applied to that
         found = off * found - newton
@@ -290,7 +301,7 @@ def conclude(system: System, points: Array, durations: Array, steps: list[Step],
         multipliers = tuple((_ends(y.real), _ends(y.imag)) for y in found_multipliers)
     radii = np.array([_up(y) for y in deviations[:-1]]).reshape(points.shape)
     return OrbitProof(
-        system.name, _ends(period), points, radii, durations, section, RADIUS, _ends(product), multipliers, norm
+        system.name, _ends(period), points, radii, durations, section, radius, _ends(product), multipliers, norm
     )
 
 

@@ -215,7 +215,7 @@ def read(fact: dict[str, Any]) -> Any:
         (ORBIT | {"points": ORBIT["points"][:2]}, "points: 2 of them; at least 3"),
         (ORBIT | {"points": [["0"]] * 4}, "points[0]: 1 entries; must be 2"),
         (ORBIT | {"points": [["0", "1001"]] * 4}, "points[0][1]: 1001; logit differences beyond"),
-        (ORBIT | {"points": [["0", "1"]] * 1000}, "at most 800 numbers"),
+        (ORBIT | {"points": [["0", "1"]] * 1000}, "at most 1200 numbers"),
         (ORBIT | {"points": "0"}, "points: '0' is no list"),
         (ORBIT | {"period": ["7", "6"]}, "period: from 7 down to 6"),
         (ORBIT | {"period": ["6", "6"]}, "period: from 6 to 6; must be positive and increasing"),

@@ -184,10 +184,14 @@ def _save_rests(field: Field, rests: RestProof, folder: Path) -> None:
 
 def _write(field: Field, says: str, facts: list[Json], argument: str | None, path: Path) -> Path:
     from proofs.certificate import certificate, write
+    from proofs.check import check
 
     name = f"{field.rule.id}{'+R' if field.rule.has_reward else ''} on {field.mdp.name or 'this MDP'}"
     statement = f"{name}, control {field.control}, alpha {field.alpha}: {says}"
     write(certificate(path.stem, statement, "proved", facts, argument, "vorticity cycles --prove"), path)
+    report = check(path)
+    if not report.valid:
+        render.note(f"{path}: proved, but the independent checker cannot confirm it: {report.reason}")
     return path
 
 

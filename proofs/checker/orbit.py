@@ -11,7 +11,7 @@ from proofs.checker.field import Field, read_field
 from proofs.checker.rational import Refused, rational, show
 
 MOST_OF_ORBITS = 16  # states times actions
-MOST_UNKNOWNS = 800  # points times coordinates
+MOST_UNKNOWNS = 1200  # points times coordinates
 _MOST_TEXT = 200_000
 
 Ends = tuple[Fraction, Fraction]
