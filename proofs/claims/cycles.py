@@ -149,6 +149,13 @@ def check_c5(ledger: Ledger) -> None:
     note_settles(ledger, Field(mdp, ledger.rule("n-distill"), reward=True), [0.4621, 4.3438], WINDOW)
 
 
+def check_c7(ledger: Ledger) -> None:
+    field = Field(zoo.load("entropy-cycle"), ledger.rule("entropy-bonus"), reward=True)
+    refute(ledger, field, "entropy-cycle")
+    note_cycle(ledger, field, 22.0769937, [2.1119, 2.87992])
+    note_rests(ledger, field, ["source"])
+
+
 def _cycle_claim(name: str, title: str, statement: str, hypotheses: str, more: str, check: Any) -> Claim:
     return Claim(
         name,
@@ -196,6 +203,19 @@ C5 = _cycle_claim(
     "In the plane a ring that the flow enters everywhere and that holds no rest point holds a periodic orbit "
     "(Poincaré, Bendixson). A gradient in a box that no trajectory leaves comes to rest.",
     check_c5,
+)
+
+
+C7 = _cycle_claim(
+    "C7",
+    "cycling by an entropy bonus alone",
+    "No teacher is needed: on entropy-cycle, two states with one reward of 1/3 and a discount of 24/25, reward with the "
+    "usual entropy bonus (reverse KL to the uniform policy, visits held still) has an attracting limit cycle of period "
+    "22.077 around its only rest point within 12 nats, a source.",
+    "entropy-cycle, tabular, alpha 1, ODE",
+    "In the plane a ring that the flow enters everywhere and that holds no rest point holds a periodic orbit "
+    "(Poincaré, Bendixson).",
+    check_c7,
 )
 
 
