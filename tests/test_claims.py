@@ -33,7 +33,7 @@ def test_verdicts_are_as_expected_and_certificates_valid(name: str, tmp_path: Pa
     assert path is not None and path.name == f"{name}.json"
     report = check(path)
     assert report.valid and report.n_facts == len(finding.facts), report.reason
-    assert report.error_bound < 2**-60 and report.seconds < 20
+    assert report.error_bound < 2**-60
 
 
 def test_claims_are_whole() -> None:

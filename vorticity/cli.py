@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import __version__, bifurcation, cycles, draw, hunt, motion, options, render, verify
+from vorticity import __version__, bifurcation, cycles, draw, hunt, motion, options, render, reproduce, verify
 
 if TYPE_CHECKING:
     from dynamics.field import Field
@@ -346,8 +346,8 @@ def _write_certificate(fact: Json | None, where: str, verdict: Verdict, path: Pa
     )
 
 
-COMMANDS = (draw.portrait, cycles.cycles, bifurcation.bifurcation, hunt.hunt, verify.verify, verify.check)
-for command in (*motion.COMMANDS, *COMMANDS):
+OWN_FILES = (draw.portrait, cycles.cycles, bifurcation.bifurcation, hunt.hunt, reproduce.reproduce, verify.verify)
+for command in (*motion.COMMANDS, *OWN_FILES, verify.check):
     cli.add_command(command)
 
 

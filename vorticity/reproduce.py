@@ -1,0 +1,344 @@
+"""The command `reproduce`: the paper's figures, their tables and verdicts, every result kept as soon as it is there."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vorticity import __version__, options, render
+
+if TYPE_CHECKING:
+    from dynamics.experiments.summary import Summary
+    from vorticity.store import Store
+
+Row = dict[str, Any]
+
+PAPER = {  # what `all` runs: the paper's figures and its trade-off
+    "fig1": "the decision tree's advice against measurement",
+    "fig2": "the cycle and its corrections",
+    "fig3": "teacher- against student-driven on random grid worlds (Fig. 3 and 7)",
+    "fig4": "ER against EER as the number of actions grows",
+    "fig5": "critics: Monte-Carlo, TD(1), TD(0)",
+    "fig6": "the corridor with a good and an adversarial teacher",
+    "tradeoff": "the teacher acts in a share of the steps: speed against fidelity (E2)",
+}
+OURS = {
+    "critics": "does a wrong critic change what is descended?",
+    "baselines": "the teacher's V as a baseline",
+    "optimisers": "which optimisers create or destroy cycles",
+}
+FILE = "results.sqlite"
+QUIET = 30.0  # seconds between two notes where there is no terminal for a progress bar
+WORD = {True: "holds", False: "does not hold", None: "undecided"}
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+Tell = Callable[[str, int, int], None]  # figure, finished cases, all cases
+
+
+def _figure(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    known = [*PAPER, *OURS, "all"]
+    if text not in known:
+        from mdp.reading import nearest
+
+        raise ValueError(f"FIGURE: {nearest(text, known)} (known: {', '.join(known)})")
+    return text
+
+
+@click.command()
+@click.argument("figure", metavar="FIGURE", callback=_figure)
+@click.option("--full", is_flag=True, help="The paper's size: hours, not minutes.")
+@click.option(
+    "-o", "--out", metavar="DIR", default="vorticity-reproduce", help="Where to (default vorticity-reproduce)."
+)
+@click.option("--resume", is_flag=True, help="Go on with the results that DIR holds.")
+@click.option("--show", is_flag=True, help="Run nothing: what DIR holds so far, of a run at work too.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1, 1024), help="Processes (default: one for each core).")
+@click.option("--no-pictures", is_flag=True, help="Tables only.")
+@options.json_option
+def reproduce(
+    figure: str, full: bool, out: str, resume: bool, show: bool, jobs: int | None, no_pictures: bool, as_json: bool
+) -> None:
+    """The paper's figures: tables, pictures, verdicts.
+
+    FIGURE is fig1 to fig6 (fig3 is 7 as well), tradeoff, all of these (all), or an experiment of ours: critics,
+    baselines, optimisers. Expectations are exact where the paper sampled, and sampled where that is the point. What
+    differs from the paper, and how each verdict is reached, is said in dynamics/experiments/. Every case's rows
+    go to one SQLite file, DIR/results.sqlite, when it is finished: kill it at any moment, --resume goes on. Small by
+    default, minutes for all; --full takes the paper's size and hours.
+
+    \b
+    Examples:
+      vorticity reproduce fig2
+      vorticity reproduce all --out small
+      vorticity reproduce tradeoff --jobs 1 --no-pictures --json
+    """
+    from vorticity import store
+
+    names = list(PAPER) if figure == "all" else [figure]
+    place = Path(out)
+    place.mkdir(parents=True, exist_ok=True)
+    answers = []
+    with store.opened(place / FILE) as kept:
+        plan = {name: _module(name).cases(full) for name in names}
+        if show:
+            plan = _so_far(kept, plan)
+        else:
+            _begin(kept, plan, resume)
+            with _telling(plan) as tell:
+                run_cases(kept, plan, jobs or os.cpu_count() or 1, tell)
+        for name, cases in plan.items():
+            rows = store.rows(kept, name, cases)
+            found = _summary(name, rows)
+            picture = None if no_pictures else _drawn(name, rows, found, place)
+            answers.append(_answer(name, full, found, len(cases), len(rows), picture))
+            answers[-1]["seconds"] = store.seconds(kept, name, cases)
+            if not as_json:
+                _show(answers[-1])
+    if as_json:
+        render.print_json({"file": str(place / FILE), "full": full, "figures": answers})
+    else:
+        print(f"every row: {place / FILE}")
+
+
+def _module(name: str) -> Any:
+    return import_module(f"dynamics.experiments.{name}")
+
+
+def _begin(kept: Store, plan: dict[str, list[Row]], resume: bool) -> None:
+    """Raise ValueError where results of these figures would be mixed with a new run unasked."""
+    from vorticity import store
+
+    for name in plan:
+        old = len(store.finished(kept, name))
+        if old and not resume:
+            raise ValueError(
+                f"{kept.path}: holds {old} finished cases of {name}; go on with --resume, or give another --out"
+            )
+    made_by = store.remember(kept, "version", __version__)
+    if made_by != __version__:
+        render.note(f"{kept.path}: begun by version {made_by}, this is {__version__}; its rows are taken as they are")
+
+
+def _so_far(kept: Store, plan: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """The finished cases of the figures that have any."""
+    from vorticity import store
+
+    done = {name: store.finished(kept, name) for name in plan}
+    found = {name: [case for case in cases if store.case_key(case) in done[name]] for name, cases in plan.items()}
+    found = {name: cases for name, cases in found.items() if cases}
+    if not found:
+        raise ValueError(f"{kept.path}: holds no finished case of {', '.join(plan)} of this size yet")
+    for name, cases in found.items():
+        render.note(f"{name}: {len(cases)} of {len(plan[name])} cases are finished")
+    return found
+
+
+def _summary(name: str, rows: list[Row]) -> Summary:
+    """The experiment's summary. Raises ValueError, naming the figure, where the cases so far do not make one."""
+    try:
+        found: Summary = _module(name).summary(rows)
+    except (ValueError, LookupError) as error:
+        raise ValueError(f"{name}: these cases do not make a table: {error}") from error
+    return found
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+def run_cases(kept: Store, plan: dict[str, list[Row]], jobs: int, tell: Tell) -> None:
+    """Run the cases that are not in the store yet, on `jobs` processes of one BLAS thread each, and keep each result.
+
+    Only this process writes. Raises ValueError, naming the case, when one fails; what was finished before is kept.
+    """
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    from vorticity import store
+
+    done = {name: store.finished(kept, name) for name in plan}
+    missing = [(name, case) for name, cases in plan.items() for case in cases if store.case_key(case) not in done[name]]
+    counts = {name: len(cases) - sum(one == name for one, _ in missing) for name, cases in plan.items()}
+    for name in plan:
+        tell(name, counts[name], len(plan[name]))
+    if not missing:
+        return
+    jobs = min(jobs, len(missing))
+    with _one_thread(), ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_start_worker) as pool:
+        running = {pool.submit(_work, name, case): (name, case) for name, case in missing}
+        try:
+            for future in as_completed(running):
+                name, case = running.pop(future)
+                try:
+                    rows, seconds = future.result()
+                except BrokenProcessPool:
+                    raise ValueError(f"{name}: a process died (out of memory?); --resume goes on") from None
+                except (ValueError, ArithmeticError) as error:
+                    raise ValueError(f"{name}, case {store.case_key(case)}: {error}") from error
+                store.add(kept, name, case, rows, seconds)
+                counts[name] += 1
+                tell(name, counts[name], len(plan[name]))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _work(name: str, case: Row) -> tuple[list[Row], float]:
+    """One case, in a process of its own: its rows in JSON's types, and the seconds it took."""
+    start = time.perf_counter()
+    rows = [render.jsonable(row) for row in _module(name).run(case)]
+    return rows, time.perf_counter() - start
+
+
+def _start_worker() -> None:
+    """Ctrl-C ends a worker at once, and so does the end of the process that started it, however it ended."""
+    import signal
+    import threading
+    from multiprocessing import connection, parent_process
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For processes started meanwhile: one BLAS thread each, since the cores are shared out already."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+# --- telling ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _telling(plan: dict[str, list[Row]]) -> Iterator[Tell]:
+    """Progress bars with the time left on a terminal, a note now and then elsewhere; all on standard error."""
+    if not sys.stderr.isatty():
+        yield _notes(plan)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=600) as bar:
+        total = bar.add_task("all", total=sum(map(len, plan.values()))) if len(plan) > 1 else None
+        tasks = {name: bar.add_task(name, total=len(cases), start=len(plan) == 1) for name, cases in plan.items()}
+        state = dict.fromkeys(plan, 0)
+
+        def tell(name: str, done: int, _: int) -> None:
+            state[name] = done
+            if done:
+                bar.start_task(tasks[name])
+            bar.update(tasks[name], completed=done)
+            if total is not None:
+                bar.update(total, completed=sum(state.values()))
+
+        yield tell
+
+
+def _notes(plan: dict[str, list[Row]]) -> Tell:
+    """A line each half minute: what is done of the figure at hand and of all, and about how long the rest takes."""
+    last = start = time.monotonic()
+    state: dict[str, int] = {}
+    whole, before = sum(map(len, plan.values())), 0
+
+    def tell(name: str, done: int, of: int) -> None:
+        nonlocal last, before
+        before += done if name not in state else 0  # what was there when this run began
+        state[name] = done
+        now, ready = time.monotonic(), sum(state.values())
+        if now - last < QUIET or ready == before:
+            return
+        last = now
+        left = (now - start) / (ready - before) * (whole - ready)
+        render.note(f"{name}: {done} of {of} cases; {ready} of {whole} in all, about {left:.0f} s left")
+
+    return tell
+
+
+def _drawn(name: str, rows: list[Row], found: Summary, place: Path) -> Path | None:
+    """The figure's file, or None for an experiment that has no picture."""
+    from dynamics.portrait import save
+    from dynamics.portrait_experiments import FIGURES
+
+    if name not in FIGURES:
+        return None
+    path = place / f"{name}.png"
+    save(FIGURES[name](rows, found), path)
+    return path
+
+
+def _answer(name: str, full: bool, found: Summary, cases: int, rows: int, picture: Path | None) -> Row:
+    told = (_module(name).__doc__ or "").split("\n\n")
+    claim = next((" ".join(part.split()) for part in told if part.startswith("Claim")), None)
+    return {
+        "figure": name,
+        "title": (PAPER | OURS)[name],
+        "claim": claim,
+        "finding": found.finding,
+        "holds": found.holds,
+        "table": found.table,
+        "cases": cases,
+        "rows": rows,
+        "picture": None if picture is None else str(picture),
+    }
+
+
+def _show(answer: Row) -> None:
+    headers = list(dict.fromkeys(key for row in answer["table"] for key in row))
+    render.table(
+        headers,
+        [[_cell(row.get(key)) for key in headers] for row in answer["table"]],
+        title=f"{answer['figure']}: {answer['title']}; {answer['cases']} cases, {answer['rows']} rows",
+    )
+    if answer["claim"]:
+        render.say(answer["claim"])
+    render.say(f"{answer['figure']}: {WORD[answer['holds']]}. {answer['finding']}")
+    if answer["picture"]:
+        render.say(f"written: {answer['picture']}")
+    print()
+
+
+def _cell(x: Any) -> str:
+    if isinstance(x, bool):
+        return "yes" if x else "no"
+    if isinstance(x, float):
+        return render.number(x, 4)
+    return "-" if x is None else str(x)
