@@ -210,8 +210,8 @@ C7 = _cycle_claim(
     "C7",
     "cycling by an entropy bonus alone",
     "No teacher is needed: on entropy-cycle, two states with one reward of 1/3 and a discount of 24/25, reward with "
-    "the usual entropy bonus (reverse KL to the uniform policy, visits held still) has an attracting limit cycle of period "
-    "22.077 around its only rest point within 12 nats, a source.",
+    "the usual entropy bonus (reverse KL to the uniform policy, visits held still) has an attracting limit cycle of "
+    "period 22.077 around its only rest point within 12 nats, a source.",
     "entropy-cycle, tabular, alpha 1, ODE",
     "In the plane a ring that the flow enters everywhere and that holds no rest point holds a periodic orbit "
     "(Poincaré, Bendixson).",
