@@ -361,7 +361,7 @@ def test_a_homoclinic_orbit_ends_the_curve() -> None:
     offset = 0.02 * point.side
     born = orbit_near(family, point, offset)
     assert born is not None
-    orbits = cycle_branch(family, born, point.parameter + offset, -0.1, longest=4.0)
+    orbits = cycle_branch(family, born, point.parameter + offset, -0.1, longest=3.5)
     assert orbits.end == "long period" and orbits.stable.all()
     assert 0 < orbits.parameter[-1] < 1e-3
 
