@@ -62,7 +62,7 @@ def test_policies_and_parameters(data: st.DataObject) -> None:
     assert theta.shape == (S, A) and (np.abs(theta) <= 3).all() and (theta * 4 == np.round(theta * 4)).all()
 
 
-GENERATE = settings(max_examples=2000, deadline=None, database=None, phases=[Phase.generate])
+GENERATE = settings(max_examples=4000, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
 CORNERS = {
     "aliased states": lambda m: m.n_observations < m.n_states,
     "a loop": lambda m: m.n_states > 1 and bool((m.P[0, 0, 1] > 0) and (m.P[1, 0, 0] > 0)),
