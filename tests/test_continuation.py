@@ -323,6 +323,7 @@ def test_circles() -> None:
     np.testing.assert_allclose(curve.multipliers[:, 0], np.exp(-4 * np.pi * curve.parameter), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_fold_of_orbits_is_followed_round() -> None:
     """r' = r (mu + r² − r⁴): two circles meet at mu = −1/4, r² = 1/2; the unstable one ends at mu = 0."""
     family = rotor(1.0, e=-1.0)
@@ -400,6 +401,7 @@ def zoo_family(name: str) -> Family:
     return alpha_family(mdp, "reverse-kl" if name == "swirl" else "on-policy", reward=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "x", "start", "stop", "expected"), HOPF)
 def test_where_the_zoo_starts_to_cycle(
     name: str, x: list[float], start: float, stop: float, expected: list[tuple[float, float, float, int]]

@@ -85,6 +85,7 @@ def test_starts_in_other_gauges_end_on_one_orbit() -> None:
         inventory(field, starts=[[0.0, 1.0]])
 
 
+@pytest.mark.slow
 def test_portraits_draw_what_the_inventory_lists() -> None:
     field = Field(zoo.load("aliased-cycle"), "on-policy", reward=True)
     (listed,), (drawn,) = inventory(field, n_starts=1).orbits, find(field).cycles

@@ -115,6 +115,7 @@ def test_files_that_hold_no_rule(text: str, words: str, tmp_path: Path, capsys: 
     assert printed.count("\n") == 1 and words in printed
 
 
+@pytest.mark.slow
 def test_alpha_zero_does_not_hide_the_cycles_of_other_alphas() -> None:
     field = Field(zoo.load("swirl"), "reverse-kl", reward=True, alpha=0)
     found = alpha_range(field, np.zeros(field.shape), lowest=0.5, highest=2.0, grid=3, bisections=0)
