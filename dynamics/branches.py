@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import brentq
 
-from dynamics.continuation import SHORTEST, Extended, check_step, extended, tangent
+from dynamics.continuation import SHORTEST, Extended, check_step, extended, predicted, tangent
 from dynamics.cycles import Orbit, peak_to_peak, shoot, to_parameters, to_reduced
 from dynamics.families import Family
 from dynamics.flow import steps
@@ -179,13 +179,7 @@ def _metric(points: Array) -> Array:
 
 def _step(system: Extended, node: _Node, step: float) -> tuple[list[_Node], int] | None:
     """The next orbit, behind the fold on the way where there is one, and its Newton steps; None for a step too long."""
-    guess, normal = node.y + step * node.tangent, node.tangent
-    if not 0 < guess[-1] < 1:
-        bound = 0.0 if guess[-1] <= 0 else 1.0
-        guess = node.y + (bound - node.y[-1]) / node.tangent[-1] * node.tangent
-        guess[-1] = bound
-        normal = np.zeros(len(guess))
-        normal[-1] = 1.0
+    guess, normal = predicted(node.y, node.tangent, step)
     done = _correct(system, guess, normal, node.metric)
     if done is None or np.linalg.norm(done[0] - node.y) > 2 * step:
         return None

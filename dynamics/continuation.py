@@ -270,15 +270,21 @@ def _at_boundary(system: Extended, y: Array) -> bool:
     return bool(np.abs(x).max() > BOUND or (np.abs(seen.jacobian(x)).max(-1) <= floor).any())
 
 
-def _step(system: Extended, node: _Node, step: float) -> tuple[list[_Node], int] | None:
-    """The next node, those located before it, and the Newton steps it took; None when the step is too long."""
-    guess, normal = node.y + step * node.tangent, node.tangent
-    if not 0 < guess[-1] < 1:  # land on the end of the interval
+def predicted(y: Array, along: Array, step: float) -> tuple[Array, Array]:
+    """`y + step·along` and the normal of the plane to correct in; beyond an end of the interval, the point on it."""
+    guess, normal = y + step * along, along
+    if not 0 < guess[-1] < 1:
         bound = 0.0 if guess[-1] <= 0 else 1.0
-        guess = node.y + (bound - node.y[-1]) / node.tangent[-1] * node.tangent
+        guess = y + (bound - y[-1]) / along[-1] * along
         guess[-1] = bound
         normal = np.zeros(len(guess))
         normal[-1] = 1.0
+    return guess, normal
+
+
+def _step(system: Extended, node: _Node, step: float) -> tuple[list[_Node], int] | None:
+    """The next node, those located before it, and the Newton steps it took; None when the step is too long."""
+    guess, normal = predicted(node.y, node.tangent, step)
     done = correct(system, guess, normal)
     if done is None:
         return None

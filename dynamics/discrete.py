@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynamics.charts import ChartField
-from dynamics.cycles import peak_to_peak, reduced, to_reduced
+from dynamics.cycles import Orbit, peak_to_peak, reduced, to_reduced
 from dynamics.flow import Progress, iterate
 from dynamics.iterated import iterated
 from dynamics.outcome import Outcome, outcome
@@ -79,8 +79,8 @@ def _artefact(field: VectorField, found: Outcome, eta: float, n_steps: int) -> d
         verdict = _beside_rest(field, ode, found, eta, start, n_steps)
     elif ode.kind == "cycle" and ode.isolated and found.kind == "cycle":
         verdict = _beside_cycle(field, ode, found, eta, start, n_steps)
-    elif ode.kind == "cycle" and not ode.isolated and spirals:
-        verdict = _beside_family(field, ode, eta, start)
+    elif ode.kind == "cycle" and not ode.isolated and spirals and ode.orbit is not None:
+        verdict = _beside_family(field, ode.orbit, eta, start)
     else:
         verdict = None, f"the ODE from here: {ode.kind}", []
     artefact, reason, sizes = verdict
@@ -148,18 +148,17 @@ def _beside_cycle(field: VectorField, ode: Outcome, found: Outcome, eta: float, 
     return None, f"the ODE has a cycle of size {true:.6g}, but the sizes do not tend to it", sizes
 
 
-def _beside_family(field: VectorField, ode: Outcome, eta: float, start: Array) -> Verdict:
+def _beside_family(field: VectorField, orbit: Orbit, eta: float, start: Array) -> Verdict:
     """The ODE runs on one of a family of closed orbits: is the iteration's growth by turn proportional to the step?
 
     Growth is the logarithm of the farthest distance from the orbit's mean in the second of the ODE's turns over that
     in the first, from the same start.
     """
-    assert ode.orbit is not None
     seen = reduced(field)
-    middle = np.mean([to_reduced(seen, theta) for theta in ode.orbit.theta[:-1]], axis=0)
+    middle = np.mean([to_reduced(seen, theta) for theta in orbit.theta[:-1]], axis=0)
     growths = []
     for step in (eta, eta / 2):
-        turn = int(np.clip(round(ode.orbit.period / step), 4, MOST_MORE))
+        turn = int(np.clip(round(orbit.period / step), 4, MOST_MORE))
         theta = iterate(field, start, step, 2 * turn).theta
         away = np.linalg.norm([to_reduced(seen, one) - middle for one in theta], axis=1)
         growths.append(float(np.log(away[turn:].max() / away[:turn].max())))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dynamics.families import to_power
 from dynamics.field import Field
 from dynamics.rules import Rule
 from mdp.model import MDP
@@ -35,9 +36,7 @@ def sharpened(teacher: Array, sharpness: float) -> Array:
     """
     if not (np.isfinite(sharpness) and sharpness >= 0):
         raise ValueError(f"sharpness is {sharpness}; must be finite and at least 0")
-    logits = np.where(teacher > 0, sharpness * np.log(np.where(teacher > 0, teacher, 1.0)), -np.inf)
-    weights = np.exp(logits - logits.max(-1, keepdims=True))
-    return np.asarray(weights / weights.sum(-1, keepdims=True))
+    return to_power(teacher, sharpness)
 
 
 def field_of(mdp: MDP, rule: Rule | str, *, reward: bool = True, alpha: float = 1.0, sharpness: float = 1.0) -> Field:

@@ -17,6 +17,7 @@ from dynamics.rules import Rule
 from dynamics.vector import VectorField
 from mdp.model import MDP
 from mdp.numbers import rational
+from mdp.policy import Array
 
 Family = Callable[[float], VectorField]
 
@@ -72,12 +73,18 @@ def sharpness_family(mdp: MDP, rule: Rule | str, **options: Any) -> Family:
         s, a = np.argwhere(teacher <= 0)[0]
         raise ValueError(f"teacher[{s}, {a}] is 0; must be positive to have log-odds")
 
-    def family(k: float) -> Field:
-        logits = k * np.log(teacher)
-        weights = np.exp(logits - logits.max(-1, keepdims=True))
-        return Field(mdp, rule, teacher=weights / weights.sum(-1, keepdims=True), **options)
+    return lambda k: Field(mdp, rule, teacher=to_power(teacher, k), **options)
 
-    return family
+
+def to_power(teacher: Array, k: float) -> Array:
+    """The policy `∝ pi(a|s)^k`, (S, A), over the actions that the teacher takes: zeros stay zeros.
+
+    >>> to_power(np.array([[0.2, 0.8]]), 2.0).round(4).tolist()
+    [[0.0588, 0.9412]]
+    """
+    logits = np.where(teacher > 0, k * np.log(np.where(teacher > 0, teacher, 1.0)), -np.inf)
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(weights / weights.sum(-1, keepdims=True))
 
 
 def discount_family(mdp: MDP, rule: Rule | str, **options: Any) -> Family:

@@ -262,6 +262,24 @@ def iterate(
     [1.0, 0.5, 0.25]
     """
     theta = start_of(field, theta0, members=None)
+    return stepped(theta, lambda at: np.asarray(at + eta * field(at)), eta, n_steps, every, progress)
+
+
+def stepped(
+    theta: Array,
+    step: Callable[[Array], Array],
+    eta: float,
+    n_steps: int,
+    every: int = 1,
+    progress: Progress | None = None,
+) -> Trajectory:
+    """The iteration `theta -> step(theta)`: what `iterate` and the optimisers keep, and how they end; see `iterate`.
+
+    Raises ValueError for a step size that is not positive and finite, or fewer than one step.
+
+    >>> stepped(np.array([1.0]), lambda x: x / 2, 0.5, 3, every=2).t.tolist()
+    [0, 2, 3]
+    """
     if not (np.isfinite(eta) and eta > 0):
         raise ValueError(f"the step size is {eta}; must be positive and finite")
     if n_steps < 1 or every < 1:
@@ -270,7 +288,7 @@ def iterate(
     try:
         for k in range(1, n_steps + 1):
             with np.errstate(all="ignore"):
-                theta = theta + eta * field(theta)
+                theta = step(theta)
             if not np.isfinite(theta).all():
                 note = f"stopped at step {k}: the state leaves the range of floats"
                 break

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 
 from dynamics import update as eq1
 from dynamics.field import Field
-from dynamics.flow import Trajectory, start_of
+from dynamics.flow import Trajectory, start_of, stepped
 from dynamics.sampled import Terms, terms
 from dynamics.vector import FunctionField, VectorField
 from mdp.evaluation import backup, chain
@@ -101,9 +101,10 @@ def advance(optimiser: Optimiser, F: Array, state: State, axes: int) -> tuple[Ar
 def optimise(
     optimiser: Optimiser, field: VectorField, theta0: ArrayLike, eta: float, n_steps: int, *, every: int = 1
 ) -> Trajectory:
-    """The iteration of an optimiser from theta0 (*shape) or (members, *shape); keeps every `every`-th state.
+    """The iteration of an optimiser from theta0 (*shape) or (members, *shape).
 
-    Ends early, with `complete=False`, when a state is not finite. Raises ValueError for a step size that is not
+    Keeps every `every`-th state and the last. Ctrl-C or a state that is not finite ends it early, with
+    `complete=False`. Raises ValueError for a step size that is not
     positive and finite, or fewer than one step.
     Source: Polyak 1964 (momentum); Kingma and Ba, Adam, ICLR 2015, Algorithm 1; Pascanu et al., ICML 2013 (clipping).
 
@@ -113,22 +114,14 @@ def optimise(
     [1.0, 0.5, 0.25]
     """
     theta = start_of(field, theta0, members=None)
-    if not (np.isfinite(eta) and eta > 0):
-        raise ValueError(f"the step size is {eta}; must be positive and finite")
-    if n_steps < 1 or every < 1:
-        raise ValueError(f"{n_steps} steps, every {every}; both must be at least 1")
-    state, kept, counts, note = start(theta), [theta], [0], ""
-    for k in range(1, n_steps + 1):
-        with np.errstate(all="ignore"):
-            direction, state = advance(optimiser, field(theta), state, len(field.shape))
-            theta = theta + eta * direction
-        if not np.isfinite(theta).all():
-            note = f"stopped at step {k}: the state leaves the range of floats"
-            break
-        if k % every == 0:
-            kept.append(theta)
-            counts.append(k)
-    return Trajectory(np.array(counts), np.stack(kept), "discrete", float(eta), not note, note)
+    state = start(theta)
+
+    def step(at: Array) -> Array:
+        nonlocal state
+        direction, state = advance(optimiser, field(at), state, len(field.shape))
+        return np.asarray(at + eta * direction)
+
+    return stepped(theta, step, eta, n_steps, every)
 
 
 def multipliers(eigenvalues: ArrayLike, eta: float, beta1: float) -> Array:

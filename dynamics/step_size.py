@@ -70,9 +70,10 @@ class StepLimit:
         >>> limit.criticality, limit.amplitude(1.98).round(9).tolist()  # ±0.1 in turn, repelling
         ('subcritical', [0.2])
         """
+        if self.eigenvalue is None or self.coefficient is None or self.direction is None:
+            return None
         if self.criticality not in ("supercritical", "subcritical"):
             return None
-        assert self.eigenvalue is not None and self.coefficient is not None and self.direction is not None
         beyond = abs(1 + eta * self.eigenvalue) - 1
         squared = beyond / self.coefficient * (1 if self.kind == FLIP else -1)
         return (2 if self.kind == FLIP else 4) * np.sqrt(squared) * np.abs(self.direction) if squared > 0 else None
@@ -139,7 +140,6 @@ def limit_at(field: VectorField, theta: ArrayLike, *, normal_form: bool = True) 
     kind = TURN if value.imag else FLIP
     q = vectors[:, first] / np.linalg.norm(vectors[:, first])
     q = q if value.imag else q.real
-    found = StepLimit(at, values, eta, kind, value, q)
     tied = int((limits <= eta * (1 + TIE)).sum()) > (2 if value.imag else 1)
     mu = 1 + eta * value
     if tied:
@@ -148,7 +148,7 @@ def limit_at(field: VectorField, theta: ArrayLike, *, normal_form: bool = True) 
         reason = "strong resonance: the multiplier is a third or fourth root of 1, where the cubic term does not decide"
     if reason or not normal_form:
         return StepLimit(at, values, eta, kind, value, q, reason=reason)
-    return _with_coefficient(found, seen, x, jacobian)
+    return StepLimit(at, values, eta, kind, value, q, *_coefficient(seen, x, jacobian, eta, value, q))
 
 
 def _why_none(values: Array) -> str:
@@ -168,20 +168,20 @@ def _why_none(values: Array) -> str:
     return ""
 
 
-def _with_coefficient(found: StepLimit, seen: VectorField, x: Array, jacobian: Array) -> StepLimit:
-    """The limit with its coefficient, from third derivatives by two step lengths, whose difference is the error."""
-    assert found.eta is not None and found.eigenvalue is not None and found.direction is not None
-    q, value = found.direction, found.eigenvalue
+def _coefficient(
+    seen: VectorField, x: Array, jacobian: Array, eta: float, value: complex, q: Array
+) -> tuple[float, float, str]:
+    """The coefficient from third derivatives by two step lengths, whose difference is the error; the criticality."""
     others, lefts = np.linalg.eig(jacobian.T)
     p = lefts[:, np.argmin(np.abs(others - np.conj(value)))]
     p = p / (p.conj() @ q).conj()
-    terms = _turn_terms if found.kind == TURN else _flip_terms
-    coarse, fine = (terms(seen, x, jacobian, found.eta, value, q, p, h) for h in (STEP, STEP / 2))
-    size, error = sum(fine), abs(sum(fine) - sum(coarse))
+    terms = _turn_terms if value.imag else _flip_terms
+    coarse, fine = (terms(seen, x, jacobian, eta, value, q, p, h) for h in (STEP, STEP / 2))
+    size, error = float(sum(fine)), float(abs(sum(fine) - sum(coarse)))
     floor = max(TRIFLING * sum(abs(term) for term in fine), 10 * error, 1e-9)
-    attracts = size > 0 if found.kind == FLIP else size < 0
+    attracts = size < 0 if value.imag else size > 0
     name = "degenerate" if abs(size) <= floor else "supercritical" if attracts else "subcritical"
-    return StepLimit(found.theta, found.eigenvalues, found.eta, found.kind, value, q, size, error, name)
+    return size, error, name
 
 
 def _flip_terms(

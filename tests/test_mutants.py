@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from scripts import script
 
 from dynamics.rules import TABLE
 from proofs.verify import CLAIMS, verify
 
-
-def script() -> ModuleType:
-    path = Path(__file__).parents[1] / "benchmarks" / "mutants.py"
-    spec = importlib.util.spec_from_file_location("mutants", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["mutants"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-mutants = script()
+mutants = script("mutants")
 FOUND, REFUSED = mutants.rows()
 ROWS = [mutant for mutant in FOUND if mutant.name not in mutants.EQUIVALENT]
 ENGINES = mutants.engines()

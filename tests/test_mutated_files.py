@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from scripts import script
 
 from mdp.model import MDP
 
-
-def script() -> ModuleType:
-    path = Path(__file__).parents[1] / "benchmarks" / "mutated_files.py"
-    spec = importlib.util.spec_from_file_location("mutated_files", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-mutated = script()
+mutated = script("mutated_files")
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dynamics.experiments import fig2
-from vorticity import reproduce, store
+from vorticity import reproduce, store, workers
 from vorticity.cli import main
 
 Capture = pytest.CaptureFixture[str]
@@ -83,8 +83,8 @@ def test_a_failing_case_is_named_and_the_others_are_kept(tmp_path: Path, monkeyp
 def test_one_thread_each_and_the_environment_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    with reproduce._one_thread():
-        assert {os.environ[name] for name in reproduce.THREADS} == {"1"}
+    with workers.one_thread():
+        assert {os.environ[name] for name in workers.THREADS} == {"1"}
     assert os.environ["OMP_NUM_THREADS"] == "7" and "MKL_NUM_THREADS" not in os.environ
 
 

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from scripts import script
 
 from proofs.check import check
 from proofs.verify import CLAIMS, to_certificate, verify
 
-
-def script() -> ModuleType:
-    path = Path(__file__).parents[1] / "benchmarks" / "tampering.py"
-    spec = importlib.util.spec_from_file_location("tampering", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["tampering"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-tampering = script()
+tampering = script("tampering")
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import options, render
+from vorticity import options, render, workers
 
 if TYPE_CHECKING:
     from dynamics.hunt import Hunt
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 LOG = "hunt.jsonl"
 COUNTS = ("drawn", "rest_points", "repel", "looked_at", "wander", "undecided")
-BLAS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @click.command()
@@ -254,10 +250,10 @@ def _together(
 ) -> Iterator[Json]:
     import multiprocessing
 
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_worker)
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=workers.begin)
     try:
         waiting: set[Future[Json]] = set()
-        with _single_threaded():
+        with workers.one_thread():
             for k in todo:
                 waiting.add(submit(pool, k))
                 if len(waiting) >= 2 * jobs:
@@ -272,36 +268,6 @@ def _together(
         for process in list((pool._processes or {}).values()):  # nothing that runs is worth waiting for
             process.terminate()
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Processes started here get one BLAS thread each; the caller's own environment is as it was afterwards."""
-    held = {name: os.environ.get(name) for name in BLAS}
-    os.environ.update(dict.fromkeys(BLAS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in held.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _worker() -> None:
-    """Ctrl-C is the parent's to handle, and a worker does not outlive a parent that was killed."""
-    from multiprocessing import parent_process
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def _tell(answer: Json, as_json: bool) -> None:

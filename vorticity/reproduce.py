@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import __version__, options, render
+from vorticity import __version__, options, render, workers
 
 if TYPE_CHECKING:
     from dynamics.experiments.summary import Summary
@@ -38,7 +39,6 @@ OURS = {
 FILE = "results.sqlite"
 QUIET = 30.0  # seconds between two notes where there is no terminal for a progress bar
 WORD = {True: "holds", False: "does not hold", None: "undecided"}
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 Tell = Callable[[str, int, int], None]  # figure, finished cases, all cases
 
 
@@ -171,7 +171,9 @@ def run_cases(kept: Store, plan: dict[str, list[Row]], jobs: int, tell: Tell) ->
     if not missing:
         return
     jobs = min(jobs, len(missing))
-    with _one_thread(), ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_start_worker) as pool:
+    at_once = (signal.SIG_DFL,)  # Ctrl-C ends a worker: what is finished is kept already
+    processes = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=workers.begin, initargs=at_once)
+    with workers.one_thread(), processes as pool:
         running = {pool.submit(_work, name, case): (name, case) for name, case in missing}
         try:
             for future in as_completed(running):
@@ -195,39 +197,6 @@ def _work(name: str, case: Row) -> tuple[list[Row], float]:
     start = time.perf_counter()
     rows = [render.jsonable(row) for row in _module(name).run(case)]
     return rows, time.perf_counter() - start
-
-
-def _start_worker() -> None:
-    """Ctrl-C ends a worker at once, and so does the end of the process that started it, however it ended."""
-    import signal
-    import threading
-    from multiprocessing import connection, parent_process
-
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """For processes started meanwhile: one BLAS thread each, since the cores are shared out already."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 # --- telling ----------------------------------------------------------------------------------------------------------
