@@ -179,6 +179,44 @@ def precision(bits: int = BITS) -> Iterator[None]:
         flint.ctx.prec = before
 
 
+def fraction(y: Any) -> Fraction:
+    """The number that an exact ball (radius 0) is.
+
+    >>> fraction(flint.arb(0.375))
+    Fraction(3, 8)
+    """
+    mantissa, exponent = y.man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def outward(low: Fraction, high: Fraction, places: int) -> tuple[str, str]:
+    """An interval's ends as decimals of so many places, rounded outward; fewer than 0 places round to powers of ten.
+
+    >>> outward(Fraction(1, 3), Fraction(2, 3), 4), outward(Fraction(12345), Fraction(12345), -3)
+    (('0.3333', '0.6667'), ('12000', '13000'))
+    """
+    scale = Fraction(10) ** places
+    return _decimal(low * scale // 1, places), _decimal(-(-high * scale // 1), places)
+
+
+def _decimal(n: int, places: int) -> str:
+    """The decimal n · 10^−places."""
+    if places <= 0:
+        return str(n * 10**-places)
+    digits = str(abs(n)).rjust(places + 1, "0")
+    return f"{'-' * (n < 0)}{digits[:-places]}.{digits[-places:]}"
+
+
+def contraction(Y: Any, slopes: Any) -> Any:
+    """`I − Y·slopes` of FLINT's matrices of balls: with `−Y G` it makes Krawczyk's operator on an offset.
+
+    >>> contraction(flint.arb_mat([[2]]), flint.arb_mat([[0.25]]))[0, 0]
+    0.500000000000000
+    """
+    n = Y.nrows()
+    return flint.arb_mat(n, n, [int(i == j) for i in range(n) for j in range(n)]) - Y * slopes
+
+
 def _parts(x: Any) -> tuple[int, int]:
     return int(x.numerator), int(x.denominator)
 

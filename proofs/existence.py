@@ -15,6 +15,7 @@ from dynamics.field import Field
 from proofs import krawczyk
 from proofs.absence import NoCycle, no_cycle
 from proofs.annulus import Annulus, annulus
+from proofs.arithmetic import outward
 from proofs.certificate import curl_fact
 from proofs.curl import decide
 from proofs.facts import Json, Refusal
@@ -126,11 +127,4 @@ def enclosure(ends: Sequence[Fraction]) -> tuple[str, str]:
     >>> enclosure((Fraction(1, 3), Fraction(2, 3)))
     ('0.33333333333333333333', '0.66666666666666666667')
     """
-    scale = 10**DIGITS
-    low, high = ends[0] * scale, ends[1] * scale
-    return _decimal(low.numerator // low.denominator), _decimal(-(-high.numerator // high.denominator))
-
-
-def _decimal(n: int) -> str:
-    whole, part = divmod(abs(n), 10**DIGITS)
-    return f"{'-' * (n < 0)}{whole}.{part:0{DIGITS}d}"
+    return outward(ends[0], ends[1], DIGITS)

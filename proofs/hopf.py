@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mdp.policy import Array
-from proofs.arithmetic import objects, precision
+from proofs.arithmetic import contraction, objects, precision
 from proofs.normal_form import crossing_speed, left_eigenvector, lyapunov, others
 from proofs.parametric import Ball, Balls, Parametric, derivatives
 
@@ -209,8 +209,7 @@ def _krawczyk(at: Parametric, box: Balls, offset: Balls, G: Any, DG: Any, pivot:
     n = len(box)
     Y = flint.arb_mat(n, n, [y.mid() for y in DG.inv().entries()])
     _, slopes = equations(at, box, pivot)
-    eye = flint.arb_mat(n, n, [int(i == j) for i in range(n) for j in range(n)])
-    found = (eye - Y * slopes) * flint.arb_mat(n, 1, offset) - Y * G
+    found = contraction(Y, slopes) * flint.arb_mat(n, 1, offset) - Y * G
     return list(found.entries())
 
 

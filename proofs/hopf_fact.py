@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from proofs.arithmetic import precision
+from proofs.arithmetic import fraction, outward, precision
 from proofs.certificate import field_json
 from proofs.hopf import BITS, HopfProof
 
@@ -67,26 +67,11 @@ def ends(ball: Any, digits: int = DIGITS) -> list[str]:
     ...     ends(flint.arb(2).sqrt(), 5), ends(-flint.arb(1) / 3, 2), ends(flint.arb(12345), 2)
     (['1.4142', '1.4143'], ['-0.34', '-0.33'], ['12000', '13000'])
     """
-    low, high = (_fraction(y) for y in (ball.lower(), ball.upper()))
+    low, high = fraction(ball.lower()), fraction(ball.upper())
     size = max(abs(low), abs(high))
     places = 0
     while size and size * Fraction(10) ** places < Fraction(10) ** (digits - 1):
         places += 1
     while size * Fraction(10) ** places >= Fraction(10) ** digits:
         places -= 1
-    scale = Fraction(10) ** places
-    return [_decimal(int(low * scale // 1), places), _decimal(int(-(-high * scale // 1)), places)]
-
-
-def _fraction(y: Any) -> Fraction:
-    """An exact ball as a number."""
-    m, e = y.man_exp()
-    return Fraction(int(m)) * Fraction(2) ** int(e)
-
-
-def _decimal(n: int, places: int) -> str:
-    """The decimal n · 10^−places."""
-    if places <= 0:
-        return str(n * 10**-places)
-    digits = str(abs(n)).rjust(places + 1, "0")
-    return ("-" if n < 0 else "") + digits[:-places] + "." + digits[-places:]
+    return list(outward(low, high, places))

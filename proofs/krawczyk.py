@@ -27,7 +27,7 @@ from dynamics.cycles import Orbit, reduced, to_reduced
 from dynamics.field import Field
 from mdp.policy import Array
 from proofs import floquet
-from proofs.arithmetic import precision
+from proofs.arithmetic import contraction, fraction, precision
 from proofs.certificate import Json, field_json
 from proofs.facts import Refusal
 from proofs.recentred import System, local, of_field, velocity
@@ -277,7 +277,7 @@ def conclude(
     size = len(residual)
     inverse = np.linalg.inv(_middle(slopes))
     Y = flint.arb_mat(size, size, inverse.ravel().tolist())
-    off = _identity(size) - Y * slopes
+    off = contraction(Y, slopes)
     newton = Y * flint.arb_mat(size, 1, residual)
     norm = max(sum(float(abs(off[i, j]).upper()) for j in range(size)) for i in range(size))
     box = flint.arb_mat(size, 1, [flint.arb(0, radius)] * size)
@@ -303,10 +303,6 @@ def conclude(
     return OrbitProof(
         system.name, _ends(period), points, radii, durations, section, radius, _ends(product), multipliers, norm
     )
-
-
-def _identity(size: int) -> Any:
-    return flint.arb_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
 
 
 def least_period(points: Array, durations: Array, steps: list[Step], deviations: Balls) -> Refusal | None:
@@ -376,8 +372,7 @@ def _up(y: Any) -> float:
 def _ends(y: Any) -> Ends:
     """The ends of a ball, rounded outwards to 64 bits, or a few more than it is accurate to."""
     with precision(min(max(64, y.rel_accuracy_bits() + 8), flint.ctx.prec)):
-        low, high = (tuple(int(k) for k in end.man_exp()) for end in (y.lower(), y.upper()))
-    return Fraction(low[0]) * Fraction(2) ** low[1], Fraction(high[0]) * Fraction(2) ** high[1]
+        return fraction(y.lower()), fraction(y.upper())
 
 
 def _square(ends: Ends) -> Ends:
