@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from dynamics.field import Field
 from dynamics.flow import pass_on_interrupt
 from dynamics.outcome import Outcome, outcome
-from dynamics.rules import structural_potential
+from dynamics.rules import label, structural_potential
 from mdp import evaluation
 from mdp.model import endless_states
 from mdp.policy import Array, Policy, kl, policy
@@ -68,7 +68,7 @@ def side(field: Field, theta0: ArrayLike, **options: Any) -> Side:
     student = field.policy(late)
     along = field.asymmetry(_thinned(found.trajectory.theta, 60))
     return Side(
-        field.rule.id + (" + R" if field.rule.has_reward else ""),
+        label(field.rule),
         field.control,
         structural_potential(field.effective_rule, field.control) is not None,
         found,

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from dynamics.charts import ChartField
 from dynamics.cycles import reduced, to_reduced
 from dynamics.field import Field
-from dynamics.rules import TABLE
+from dynamics.rules import label
 from dynamics.vector import VectorField
 from mdp.policy import Array
 from mdp.reading import nearest
@@ -187,10 +187,8 @@ def name_of(field: VectorField) -> str:
     """
     if not isinstance(field, Field):
         return ""
-    rule, row = field.rule, TABLE.get(field.rule.id)
-    text = f"{field.mdp.name or 'MDP'}: {rule.id}"
-    if rule.has_reward and not (row is not None and row.has_reward):
-        text += " + R"
+    rule = field.rule
+    text = f"{field.mdp.name or 'MDP'}: {label(rule)}"
     if rule.alpha != 1:
         text += f", alpha {float(rule.alpha):g}"
     return text + (f", control {field.control}" if field.control != rule.control else "")

@@ -480,3 +480,14 @@ def get(name: str) -> Rule:
     if name in TABLE:
         return TABLE[name]
     raise ValueError(f"rule: {nearest(name, TABLE)} (known: {', '.join(TABLE)})")
+
+
+def label(rule: Rule) -> str:
+    """What a rule is called in print: its id, and " + R" where the task's reward was added to what its row holds.
+
+    >>> label(get("on-policy") + REWARD), label(get("reward"))
+    ('on-policy + R', 'reward')
+    """
+    row = TABLE.get(rule.id)
+    added = rule.has_reward and not (row is not None and row.has_reward)
+    return rule.id + (" + R" if added else "")

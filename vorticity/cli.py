@@ -276,6 +276,7 @@ def curl(
       vorticity curl chain --rule on-policy --certificate chain.json
       vorticity curl all:2x2 --rule n-distill --reward
     """
+    from dynamics.rules import label
     from proofs.certificate import curl_fact
     from proofs.curl import decide
     from vorticity import describe
@@ -287,13 +288,12 @@ def curl(
     flow = options.load_field(world, rule, reward=reward, alpha=alpha, control=control)
     verdict = decide(flow)
     if certificate is not None:
-        where = f"{rule}{' + R' if reward else ''} on {world.name or 'this MDP'}, control {flow.control},"
+        where = f"{label(flow.rule)} on {world.name or 'this MDP'}, control {flow.control},"
         _write_certificate(curl_fact(flow, verdict), where, verdict, Path(certificate))
     if as_json:
         render.print_json(verdict.to_json())
     else:
-        plus = " + R" if reward else ""
-        print(f"{rule}{plus} on {world.name}, control {flow.control}, alpha {alpha}: {verdict.verdict}")
+        print(f"{label(flow.rule)} on {world.name}, control {flow.control}, alpha {alpha}: {verdict.verdict}")
         print(describe.verdict(verdict))
     _notes(flow)
     if verdict.verdict == "undecided" and (verdict.asymmetry or 0) > 0.001:  # "not-gradient" says so itself

@@ -61,6 +61,7 @@ def cycles(
       vorticity cycles swirl --rule reverse-kl --reward --starts 1 --prove --certificates made
     """
     from dynamics.inventory import inventory
+    from dynamics.rules import label
     from proofs.facts import Refusal
 
     world = options.load_mdp(model, teacher)
@@ -87,7 +88,7 @@ def cycles(
         }
         render.print_json(answer)
     else:
-        render.say(f"{rule}{' + R' if reward else ''} on {world.name}, control {field.control}, alpha {alpha}")
+        render.say(f"{label(field.rule)} on {world.name}, control {field.control}, alpha {alpha}")
         _table(["rest point (logits)", "type", "eigenvalues", "residual"], map(_rest_row, found.rest_points))
         if rests is not None:
             types = "" if isinstance(rests, str) else ", ".join(point.type for point in rests.points)
@@ -183,10 +184,11 @@ def _save_rests(field: Field, rests: RestProof, folder: Path) -> None:
 
 
 def _write(field: Field, says: str, facts: list[Json], argument: str | None, path: Path) -> Path:
+    from dynamics.rules import label
     from proofs.certificate import certificate, write
     from proofs.check import check
 
-    name = f"{field.rule.id}{'+R' if field.rule.has_reward else ''} on {field.mdp.name or 'this MDP'}"
+    name = f"{label(field.rule)} on {field.mdp.name or 'this MDP'}"
     statement = f"{name}, control {field.control}, alpha {field.alpha}: {says}"
     write(certificate(path.stem, statement, "proved", facts, argument, "vorticity cycles --prove"), path)
     report = check(path)

@@ -59,6 +59,7 @@ def flow(
     """
     from dynamics.discrete import discrete_outcome
     from dynamics.outcome import outcome
+    from dynamics.rules import label
 
     if steps is not None and discrete is None:
         raise ValueError("--steps counts the steps of --discrete ETA, which is not given; use --time for the ODE")
@@ -83,17 +84,12 @@ def flow(
         thin = {"t": found.trajectory.t[kept], "theta": found.trajectory.theta[kept]}
         render.print_json({"outcome": found.to_json(), **thin})
     else:
-        render.say(f"{title(field.rule.id, field.rule.has_reward)} on {world.name}: {sentence(found, discrete)}")
+        render.say(f"{label(field.rule)} on {world.name}: {sentence(found, discrete)}")
         render.table(["evidence", ""], [[key, brief(value)] for key, value in found.evidence.items()])
     for warning in field.warnings:
         render.note(warning)
     if as_json and found.trajectory.note:
         render.note(found.trajectory.note)
-
-
-def title(rule: str, reward: bool) -> str:
-    """How a rule is called in print: "on-policy + R"."""
-    return rule + (" + R" if reward else "")
 
 
 def sentence(found: Outcome, discrete: float | None = None) -> str:
