@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import __version__, options, render, workers
+from vorticity import __version__, options, render, report, workers
 
 if TYPE_CHECKING:
     from dynamics.experiments.summary import Summary
@@ -37,8 +37,8 @@ OURS = {
     "optimisers": "which optimisers create or destroy cycles",
 }
 FILE = "results.sqlite"
+REPORT = "report.md"
 QUIET = 30.0  # seconds between two notes where there is no terminal for a progress bar
-WORD = {True: "holds", False: "does not hold", None: "undecided"}
 Tell = Callable[[str, int, int], None]  # figure, finished cases, all cases
 
 
@@ -70,8 +70,9 @@ def reproduce(
     FIGURE is fig1 to fig6 (fig3 is 7 as well), tradeoff, all of these (all), or an experiment of ours: critics,
     baselines, optimisers. Expectations are exact where the paper sampled, and sampled where that is the point. What
     differs from the paper, and how each verdict is reached, is said in dynamics/experiments/. Every case's rows
-    go to one SQLite file, DIR/results.sqlite, when it is finished: kill it at any moment, --resume goes on. Small by
-    default, minutes for all; --full takes the paper's size and hours.
+    go to one SQLite file, DIR/results.sqlite, when it is finished: kill it at any moment, --resume goes on. Tables,
+    pictures and verdicts are in DIR/report.md. Small by default, minutes for all; --full takes the paper's size and
+    hours.
 
     \b
     Examples:
@@ -101,10 +102,15 @@ def reproduce(
             answers[-1]["seconds"] = store.seconds(kept, name, cases)
             if not as_json:
                 _show(answers[-1])
+    written = place / REPORT
+    written.write_text(report.markdown(answers, f"vorticity reproduce {figure}{' --full' * full}"), encoding="utf-8")
     if as_json:
-        render.print_json({"file": str(place / FILE), "full": full, "figures": answers})
-    else:
-        print(f"every row: {place / FILE}")
+        render.print_json({"file": str(place / FILE), "full": full, "figures": answers, "report": str(written)})
+        return
+    if len(answers) > 1:
+        verdicts = [[one["figure"], one["title"], report.VERDICT[one["holds"]]] for one in answers]
+        render.table(["figure", "what", "verdict"], verdicts)
+    print(f"figure by figure: {written}; every row: {place / FILE}")
 
 
 def _module(name: str) -> Any:
@@ -291,23 +297,11 @@ def _answer(name: str, full: bool, found: Summary, cases: int, rows: int, pictur
 
 
 def _show(answer: Row) -> None:
-    headers = list(dict.fromkeys(key for row in answer["table"] for key in row))
-    render.table(
-        headers,
-        [[_cell(row.get(key)) for key in headers] for row in answer["table"]],
-        title=f"{answer['figure']}: {answer['title']}; {answer['cases']} cases, {answer['rows']} rows",
-    )
+    title = f"{answer['figure']}: {answer['title']}; {answer['cases']} cases, {answer['rows']} rows"
+    render.table(*report.rows(answer["table"]), title=title)
     if answer["claim"]:
         render.say(answer["claim"])
-    render.say(f"{answer['figure']}: {WORD[answer['holds']]}. {answer['finding']}")
+    render.say(f"{answer['figure']}: {report.VERDICT[answer['holds']]}. {answer['finding']}")
     if answer["picture"]:
         render.say(f"written: {answer['picture']}")
     print()
-
-
-def _cell(x: Any) -> str:
-    if isinstance(x, bool):
-        return "yes" if x else "no"
-    if isinstance(x, float):
-        return render.number(x, 4)
-    return "-" if x is None else str(x)
