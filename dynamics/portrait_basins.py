@@ -17,7 +17,9 @@ from dynamics.cycles import to_reduced
 from dynamics.flow import Progress
 from dynamics.inventory import Inventory
 from dynamics.plane import view
-from dynamics.portrait import GREY, INK, Picture, cycle_name, rearrange, style
+from dynamics.portrait import Picture, rearrange
+from dynamics.portrait_layers import cycle_name
+from dynamics.portrait_style import GREY, INK, style
 from dynamics.vector import VectorField
 from mdp.policy import Array
 

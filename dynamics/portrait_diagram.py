@@ -21,7 +21,7 @@ from dynamics.cycles import reduced
 from dynamics.diagram_curves import Diagram, flat, flat_orbit, moving
 from dynamics.layout import AXES, BELOW, columns, layout
 from dynamics.plane import coordinate_name
-from dynamics.portrait import BLUE, GREEN, INK, ORANGE, VERMILLION, style
+from dynamics.portrait_style import BLUE, GREEN, INK, ORANGE, VERMILLION, style
 from mdp.policy import Array
 
 

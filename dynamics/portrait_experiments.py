@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from dynamics.experiments import fig2
 from dynamics.experiments.learner import LEAST_KL
 from dynamics.experiments.summary import Row, Summary, interval, levels, where
-from dynamics.portrait import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SERIES, SKY, VERMILLION, style
+from dynamics.portrait_style import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SERIES, SKY, VERMILLION, style
 from mdp.policy import Array
 
 SIDE: dict[str, tuple[str, Any, str]] = {

@@ -14,8 +14,8 @@ from dynamics.experiments import fig1, fig2, fig3, fig4, fig5, fig6, tradeoff
 from dynamics.experiments.learner import first_reach, learn, moments_of_measurement
 from dynamics.experiments.summary import Row, Summary, where
 from dynamics.field import Field
-from dynamics.portrait import rendered
 from dynamics.portrait_experiments import FIGURES
+from dynamics.portrait_style import rendered
 from mdp import evaluation, solve, zoo
 
 TINY: dict[str, tuple[ModuleType, list[Row]]] = {

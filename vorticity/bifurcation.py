@@ -93,8 +93,8 @@ def bifurcation(
         found = diagram(family, start, stop, name=name, n_starts=starts, seed=seed, progress=tell)
     title = f"{world.name}: {rule}{' + R' if reward or parameter.startswith('reward:') else ''}"
     if output is not None:
-        from dynamics.portrait import save
         from dynamics.portrait_diagram import diagram_figure
+        from dynamics.portrait_style import save
 
         save(diagram_figure(found, coordinate=drawn_at, title=title), output)
     if as_json:

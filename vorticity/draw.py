@@ -209,7 +209,7 @@ def _basins_sentence(field: Field, seen: Basins) -> str:
 
 def _written(pictures: Sequence[Picture], output: Path, data: str | None) -> list[Path]:
     """The files, written: the figure, and what is drawn."""
-    from dynamics.portrait import save
+    from dynamics.portrait_style import save
 
     save(pictures[0].figure, output)
     if data is None:

@@ -270,8 +270,8 @@ def _notes(plan: dict[str, list[Row]]) -> Tell:
 
 def _drawn(name: str, rows: list[Row], found: Summary, place: Path) -> Path | None:
     """The figure's file, or None for an experiment that has no picture."""
-    from dynamics.portrait import save
     from dynamics.portrait_experiments import FIGURES
+    from dynamics.portrait_style import save
 
     if name not in FIGURES:
         return None
