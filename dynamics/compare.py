@@ -72,7 +72,7 @@ def side(field: Field, theta0: ArrayLike, **options: Any) -> Side:
         field.control,
         structural_potential(field.effective_rule, field.control) is not None,
         found,
-        _mean(evaluation.expected_return(field.mdp, student.p)) if _ends(field, student.p) else None,
+        mean_return(field, student),
         *_divergences(field, student),
         found.evidence.get("settled_by"),
         (float(along.mean()), float(along.max())),
@@ -81,6 +81,17 @@ def side(field: Field, theta0: ArrayLike, **options: Any) -> Side:
 
 def _thinned(theta: Array, most: int) -> Array:
     return np.asarray(theta[np.unique(np.linspace(0, len(theta) - 1, most).astype(int))])
+
+
+def mean_return(field: Field, student: Policy) -> float | None:
+    """The mean of `J = rho·V` over the policies (..., S, A); None where one of them never ends.
+
+    >>> from mdp import zoo
+    >>> bandit = Field(zoo.load("bandit:2"), "reward")
+    >>> mean_return(bandit, bandit.policy(np.zeros((1, 2))))
+    0.5
+    """
+    return _mean(evaluation.expected_return(field.mdp, student.p)) if _ends(field, student.p) else None
 
 
 def _mean(values: Array) -> float:

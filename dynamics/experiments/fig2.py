@@ -18,7 +18,8 @@ import numpy as np
 
 from dynamics.experiments.summary import Row, Summary, interval, levels, where
 from dynamics.field import Field
-from dynamics.sampled import estimates
+from dynamics.flow import iterate
+from dynamics.stochastic import stochastic
 from mdp import student, zoo
 from mdp.policy import Array
 
@@ -73,13 +74,9 @@ def run(case: Row) -> list[Row]:
     field = Field(mdp, case["rule"], reward=True, student=student.sigmoid(mdp.observation))
     rng = np.random.default_rng([case["seed"], 2])
     theta = np.full((case["members"], *field.shape), START)
-    path = np.empty((case["steps"] + 1, *theta.shape))
-    path[0] = theta
-    for k in range(case["steps"]):
-        step = field(theta) if case["expectation"] == "exact" else estimates(field, theta, 1, rng)[:, 0]
-        theta = theta + ETA * step
-        path[k + 1] = theta
-    both = 1 / (1 + np.exp(-path))
+    exact = case["expectation"] == "exact"
+    run = iterate(field, theta, ETA, case["steps"]) if exact else stochastic(field, theta, ETA, case["steps"], rng)
+    both = 1 / (1 + np.exp(-run.theta))
     return [{**case, "member": i, **_measured(both[:, i])} for i in range(case["members"])]
 
 

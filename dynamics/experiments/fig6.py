@@ -25,7 +25,7 @@ from dynamics.field import Field
 from dynamics.flow import ensemble
 from dynamics.formula import after, r, v
 from dynamics.rules import CROSS_ENTROPY, TABLE, Rule
-from dynamics.sampled import estimates
+from dynamics.stochastic import stochastic
 from mdp import evaluation, zoo
 
 ON_POLICY_V = Rule(
@@ -85,12 +85,8 @@ def run(case: Row) -> list[Row]:
         rng = np.random.default_rng([case["seed"], 6])
         updates = round(TIME / case["eta"])
         marks = sorted({0, updates, *np.geomspace(1, updates, 24).round().astype(int).tolist()})
-        kept = []
-        for k in range(updates + 1):
-            if k in marks:
-                kept.append(theta)
-            theta = theta + case["eta"] * estimates(field, theta, 1, rng)[:, 0]
-        thetas, t = np.stack(kept), case["eta"] * np.array(marks)
+        thetas = stochastic(field, theta, case["eta"], updates, rng).theta[marks]
+        t = case["eta"] * np.array(marks)
     returns = evaluation.expected_return(mdp, field.policy(thetas).p)
     target = SHARE * float(evaluation.expected_return(mdp, np.asarray(mdp.teacher)))
     at = int(np.abs(t - TIME).argmin())
