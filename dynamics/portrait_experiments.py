@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from dynamics.experiments import fig2
 from dynamics.experiments.learner import LEAST_KL
-from dynamics.experiments.summary import Row, Summary, interval, levels, where
+from dynamics.experiments.summary import Row, Summary, groups, interval, levels, where
 from dynamics.portrait_style import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SERIES, SKY, VERMILLION, style
 from mdp.policy import Array
 
@@ -142,7 +142,7 @@ def draw_fig3(rows: list[Row], summary: Summary) -> Figure:
     grid = np.unique(np.geomspace(1, max(row["horizon"] for row in mine), POINTS).round(3))
     for side, (colour, dashes, name) in SIDE.items():
         here = where(mine, side=side)
-        by_world = [where(here, mdp=mdp) for mdp in levels(here, "mdp")]
+        by_world = list(groups(here, "mdp").values())
         share = [
             np.mean([c / r["teacher_return"] for r, c in _both(some, "returns", grid)], axis=0) for some in by_world
         ]
@@ -215,8 +215,8 @@ def draw_fig5(rows: list[Row], summary: Summary) -> Figure:
             here = where(mine, method=method)
             x = np.array(sorted(levels(here, "update")))
             curves = [
-                np.array([row["score"] for row in sorted(where(here, mdp=mdp), key=lambda row: row["update"])])
-                for mdp in levels(here, "mdp")
+                np.array([row["score"] for row in sorted(one, key=lambda row: row["update"])])
+                for one in groups(here, "mdp").values()
             ]
             band(ax, x, curves, color=SERIES[k], dashes=DASHES[k % len(DASHES)], label=method)
         ax.set(xlabel="updates", ylim=(-0.1, 1.1))

@@ -23,7 +23,7 @@ from scipy.stats import beta
 
 from dynamics.choice import Choice, answers_from, choose, known
 from dynamics.experiments.learner import measure
-from dynamics.experiments.summary import Row, Summary, levels, where
+from dynamics.experiments.summary import Row, Summary, groups, levels, where
 from dynamics.field import Field
 from dynamics.flow import flow
 from mdp import evaluation, random, solve, zoo
@@ -151,8 +151,8 @@ def _leaf(rows: list[Row], wish: str, values: bool, strong: bool | None) -> Row:
     column = MEASURE[wish]
     right = advised = worlds = 0
     chance, winners = 0.0, []
-    for name, seed in dict.fromkeys((row["mdp"], row["seed"]) for row in rows):
-        here = [row for row in where(rows, mdp=name, seed=seed) if values or row["rule"] != "teacher-v"]
+    for world_rows in groups(rows, "mdp", "seed").values():
+        here = [row for row in world_rows if values or row["rule"] != "teacher-v"]
         near, winner = _near_best(here, column)
         worlds += 1
         right += advice[0] in near

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from dynamics.experiments.learner import LEAST_KL, PER, SHARE, first_reach, learn
-from dynamics.experiments.summary import Row, Summary, interval, levels, where
+from dynamics.experiments.summary import Row, Summary, groups, interval, levels, where
 from dynamics.field import Field
 from mdp import evaluation, learning, random, solve
 from mdp.model import MDP
@@ -129,11 +129,10 @@ def _compared(rows: list[Row], per: str, spec: str) -> Row:
     """One line of the table: paired ratios with intervals. Pooled over teachers a world counts once."""
     logs: dict[str, list[float]] = {"speed": [], "steps": [], "kl_teacher": [], "kl_student": []}
     censored, left_out = 0, 0
-    for mdp in levels(rows, "mdp"):
-        here = where(rows, mdp=mdp)
+    for here in groups(rows, "mdp").values():
         found: dict[str, list[float]] = {key: [] for key in logs}
-        for name in levels(here, "teacher"):
-            pair = {row["side"]: row for row in where(here, teacher=name)}
+        for both in groups(here, "teacher").values():
+            pair = {row["side"]: row for row in both}
             one, other = pair["student"], pair["teacher"]
             for key in ("kl_teacher", "kl_student"):
                 gaps = [max(row[f"{key}_at"], LEAST_KL) for row in (one, other)]

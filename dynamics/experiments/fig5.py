@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynamics.critic import METHODS, learn
-from dynamics.experiments.summary import Row, Summary, interval, levels, where
+from dynamics.experiments.summary import Row, Summary, groups, interval, levels, where
 from dynamics.field import Field
 from mdp import evaluation, random, solve
 from mdp.model import MDP
@@ -125,4 +125,5 @@ def _last(rows: list[Row]) -> int:
 
 def _scores(rows: list[Row]) -> np.ndarray:
     """The mean score of each MDP's run, in the order of the MDPs."""
-    return np.array([np.mean([row["score"] for row in where(rows, mdp=mdp)]) for mdp in sorted(levels(rows, "mdp"))])
+    worlds = groups(rows, "mdp")
+    return np.array([np.mean([row["score"] for row in worlds[mdp]]) for mdp in sorted(worlds)])

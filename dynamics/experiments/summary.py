@@ -63,3 +63,16 @@ def where(rows: Iterable[Row], **keys: Any) -> list[Row]:
 def levels(rows: Sequence[Row], key: str) -> list[Any]:
     """The different values of a key, in their order of appearance."""
     return list(dict.fromkeys(row[key] for row in rows))
+
+
+def groups(rows: Iterable[Row], *keys: str) -> dict[Any, list[Row]]:
+    """The rows by the value of a key (by the tuple of values of several), in their order of appearance.
+
+    >>> groups([{"a": 1, "b": 2}, {"a": 3, "b": 4}], "a")
+    {1: [{'a': 1, 'b': 2}], 3: [{'a': 3, 'b': 4}]}
+    """
+    found: dict[Any, list[Row]] = {}
+    for row in rows:
+        values = tuple(row[key] for key in keys)
+        found.setdefault(values if len(keys) > 1 else values[0], []).append(row)
+    return found

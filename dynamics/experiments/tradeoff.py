@@ -19,7 +19,7 @@ import numpy as np
 
 from dynamics.experiments.fig3 import STEPS, teacher, world
 from dynamics.experiments.learner import LEAST_KL, PER, SHARE, first_reach, learn
-from dynamics.experiments.summary import Row, Summary, interval, levels, where
+from dynamics.experiments.summary import Row, Summary, groups, interval, levels, where
 from dynamics.field import Field
 from mdp import evaluation
 
@@ -94,8 +94,9 @@ def summary(rows: list[Row]) -> Summary:
 
 def _complete(rows: list[Row]) -> list[Row]:
     """The rows of the worlds on which every W was run: the comparisons are paired."""
-    counts = {mdp: len(where(rows, mdp=mdp)) for mdp in levels(rows, "mdp")}
-    return [row for row in rows if counts[row["mdp"]] == max(counts.values())]
+    worlds = groups(rows, "mdp").values()
+    most = max(map(len, worlds))
+    return [row for here in worlds if len(here) == most for row in here]
 
 
 def _line(W: str, logs: dict[str, dict[str, np.ndarray]], rows: list[Row], per: str) -> Row:
@@ -111,8 +112,7 @@ def _line(W: str, logs: dict[str, dict[str, np.ndarray]], rows: list[Row], per: 
 def _logs(rows: list[Row], key: str) -> np.ndarray:
     """The logarithm of a measure for each world, averaged over its teachers; smaller is better."""
     found = []
-    for mdp in levels(rows, "mdp"):
-        here = where(rows, mdp=mdp)
+    for here in groups(rows, "mdp").values():
         if key == "speed":
             values = [row["updates"] if row["reached"] is None else max(row["reached"], 1.0) for row in here]
         else:
