@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vorticity import options, render
+from vorticity.options import Setting
 
 if TYPE_CHECKING:
     from dynamics.continuation import Branch
@@ -59,10 +59,7 @@ def bifurcation(
     stop: float,
     output: str | None,
     coords: str | None,
-    reward: bool,
-    alpha: Fraction,
-    control: str | None,
-    teacher: str | None,
+    setting: Setting,
     seed: int,
     starts: int,
     as_json: bool,
@@ -85,21 +82,21 @@ def bifurcation(
         options.check_output(output, (".png", ".svg", ".pdf"))
     if not start < stop:
         raise ValueError(f"--from is {start:g}, --to {stop:g}; the first must be the smaller")
-    world = options.load_mdp(model, teacher)
-    family, name = family_of(world, rule, parameter, reward=reward, alpha=alpha, control=control)
+    world = options.load_mdp(model, setting.teacher)
+    family, name = family_of(world, rule, parameter, setting)
     fields = [family(end) for end in (start, stop)]  # which refuses ends that the parameter cannot take
     drawn_at = None if coords is None else coordinate(fields[0], coords)
     with render.progress(f"following {name}") as tell:
         found = diagram(family, start, stop, name=name, n_starts=starts, seed=seed, progress=tell)
-    title = f"{world.name}: {rule}{' + R' if reward or parameter.startswith('reward:') else ''}"
+    title = f"{world.name}: {rule}{' + R' if setting.reward or parameter.startswith('reward:') else ''}"
     if output is not None:
         from dynamics.portrait_diagram import diagram_figure
         from dynamics.portrait_style import save
 
         save(diagram_figure(found, coordinate=drawn_at, title=title), output)
     if as_json:
-        setting = {"mdp": world.name, "rule": rule, "reward": reward, "alpha": float(alpha), "file": output}
-        render.print_json(setting | found.to_json())
+        common = {"mdp": world.name, "rule": rule, "reward": setting.reward, "alpha": float(setting.alpha)}
+        render.print_json(common | {"file": output} | found.to_json())
     else:
         _print(found, f"{title}, {name} from {start:g} to {stop:g}")
         if output is not None:
@@ -108,9 +105,7 @@ def bifurcation(
         render.note("interrupted: not all curves are there")
 
 
-def family_of(
-    world: MDP, rule: str, parameter: str, *, reward: bool, alpha: Fraction, control: str | None
-) -> tuple[Family, str]:
+def family_of(world: MDP, rule: str, parameter: str, setting: Setting) -> tuple[Family, str]:
     """The family that `--in` names, and what its parameter is called.
 
     Raises ValueError for an unknown parameter, or an option that fixes the same thing.
@@ -124,13 +119,13 @@ def family_of(
         wrong = nearest(parameter, PARAMETERS) if kind not in known else f"{parameter!r} is no parameter"
         raise ValueError(f"--in: {wrong}; must be one of {', '.join(PARAMETERS)}")
     row = options.load_rule(rule)
-    held: dict[str, Any] = {"reward": reward, "control": control}
+    held: dict[str, Any] = {"reward": setting.reward, "control": setting.control}
     if kind != "alpha":
-        held["alpha"] = alpha
-    elif alpha != 1:
-        raise ValueError(f"--alpha is {alpha} and --in is alpha; give one of them")
-    if kind == "mixture" and control is not None:
-        raise ValueError(f"--control is {control} and --in is mixture; give one of them")
+        held["alpha"] = setting.alpha
+    elif setting.alpha != 1:
+        raise ValueError(f"--alpha is {setting.alpha} and --in is alpha; give one of them")
+    if kind == "mixture" and setting.control is not None:
+        raise ValueError(f"--control is {setting.control} and --in is mixture; give one of them")
     if kind == "teacher":
         action = _named(rest, world.actions)
         shown = world.actions[action] if isinstance(action, int) and action < len(world.actions) else action

@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from fractions import Fraction
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vorticity import __version__, bifurcation, cycles, draw, hunt, motion, options, render, reproduce, verify
+from vorticity.options import Setting
 
 if TYPE_CHECKING:
     from dynamics.field import Field
@@ -74,9 +74,7 @@ def cli(context: click.Context) -> None:
 @options.field_options
 @options.seed_option
 @options.json_option
-def rules(
-    model: str | None, reward: bool, alpha: Fraction, control: str | None, teacher: str | None, seed: int, as_json: bool
-) -> None:
+def rules(model: str | None, setting: Setting, seed: int, as_json: bool) -> None:
     """The table of rules: loss, reward, gradient or not.
 
     What each rule follows, whether it is a gradient field on this MDP (decided, as by `vorticity curl`), what the paper
@@ -92,9 +90,9 @@ def rules(
     from vorticity.tour import reference, survey
 
     world = reference(seed) if model is None else options.load_mdp(model)
-    if teacher is not None:
-        world = options.with_teacher(world, teacher)
-    rows = survey([world], reward=reward, alpha=alpha, control=control, seed=seed)
+    if setting.teacher is not None:
+        world = options.with_teacher(world, setting.teacher)
+    rows = survey([world], **options.field_arguments(setting), seed=seed)
     if as_json:
         facts = [_facts(TABLE[row.rule]) | row.to_json() for row in rows]
         render.print_json({"mdp": world.name, "seed": seed, "rules": facts})
@@ -105,7 +103,7 @@ def rules(
             [row.rule, row.control, TABLE[row.rule].loss_text, TABLE[row.rule].reward_text, *_measured(row)]
             for row in rows
         ],
-        title=f"measured on {world.name}{' +R' if reward else ''}",
+        title=f"measured on {world.name}{' +R' if setting.reward else ''}",
     )
     _remarks(rows)
 
@@ -200,10 +198,7 @@ def field(
     rule: str,
     at: str | None,
     with_jacobian: bool,
-    reward: bool,
-    alpha: Fraction,
-    control: str | None,
-    teacher: str | None,
+    setting: Setting,
     as_json: bool,
 ) -> None:
     """The expected update at given parameters.
@@ -221,8 +216,8 @@ def field(
 
     from vorticity import describe
 
-    world = options.load_mdp(model, teacher)
-    flow = options.load_field(world, rule, reward=reward, alpha=alpha, control=control)
+    world = options.load_mdp(model, setting.teacher)
+    flow = options.load_field(world, rule, setting)
     theta = np.zeros(flow.shape) if at is None else options.read_theta(Path(at), flow.shape)
     answer: Json = {"theta": theta, "field": flow(theta), "policy": flow.policy(theta).p, "jacobian": None}
     if with_jacobian:
@@ -230,7 +225,7 @@ def field(
     small = theta.size <= LARGE
     answer["asymmetry"] = float(flow.asymmetry(theta)) if small else None
     if as_json:
-        render.print_json(_setting(world, rule, flow, reward) | answer)
+        render.print_json(_common(world, rule, flow, setting.reward) | answer)
     else:
         print(describe.field(world, answer))
     _notes(flow)
@@ -238,7 +233,7 @@ def field(
         render.note(f"asymmetry left out: {theta.size} parameters; it is measured up to {LARGE}")
 
 
-def _setting(world: MDP, rule: str, flow: Field, reward: bool) -> Json:
+def _common(world: MDP, rule: str, flow: Field, reward: bool) -> Json:
     return {"mdp": world.name, "rule": rule, "control": flow.control, "reward": reward, "alpha": float(flow.alpha)}
 
 
@@ -256,10 +251,7 @@ def _notes(flow: Field) -> None:
 def curl(
     model: str,
     rule: str,
-    reward: bool,
-    alpha: Fraction,
-    control: str | None,
-    teacher: str | None,
+    setting: Setting,
     certificate: str | None,
     as_json: bool,
 ) -> None:
@@ -282,10 +274,10 @@ def curl(
     from vorticity import describe
 
     if model.startswith("all:"):
-        _curl_of_all(model, rule, reward, control, teacher, alpha, certificate, as_json)
+        _curl_of_all(model, rule, setting, certificate, as_json)
         return
-    world = options.load_mdp(model, teacher)
-    flow = options.load_field(world, rule, reward=reward, alpha=alpha, control=control)
+    world = options.load_mdp(model, setting.teacher)
+    flow = options.load_field(world, rule, setting)
     verdict = decide(flow)
     if certificate is not None:
         where = f"{label(flow.rule)} on {world.name or 'this MDP'}, control {flow.control},"
@@ -293,44 +285,35 @@ def curl(
     if as_json:
         render.print_json(verdict.to_json())
     else:
-        print(f"{label(flow.rule)} on {world.name}, control {flow.control}, alpha {alpha}: {verdict.verdict}")
+        print(f"{label(flow.rule)} on {world.name}, control {flow.control}, alpha {setting.alpha}: {verdict.verdict}")
         print(describe.verdict(verdict))
     _notes(flow)
     if verdict.verdict == "undecided" and (verdict.asymmetry or 0) > 0.001:  # "not-gradient" says so itself
         render.note(NOT_A_CYCLE)
 
 
-def _curl_of_all(
-    model: str,
-    rule: str,
-    reward: bool,
-    control: str | None,
-    teacher: str | None,
-    alpha: Fraction,
-    certificate: str | None,
-    as_json: bool,
-) -> None:
+def _curl_of_all(model: str, rule: str, setting: Setting, certificate: str | None, as_json: bool) -> None:
     """`curl all:SxA`: every MDP of that size at once."""
     from dynamics.rules import REWARD
     from proofs.certificate import generic_fact
     from proofs.curl import decide_all
     from vorticity import describe
 
-    if teacher is not None or alpha != 1:
+    if setting.teacher is not None or setting.alpha != 1:
         raise ValueError(f"{model} means every teacher and every alpha; --teacher and --alpha do not apply")
     states, _, actions = model[4:].partition("x")
     if not (states.isascii() and states.isdigit() and actions.isascii() and actions.isdigit()):
         raise ValueError(f"MDP {model!r}; must be all:SxA, as in all:2x2")
     row = options.load_rule(rule)
     size = int(states), int(actions)
-    verdict = decide_all(row + REWARD if reward else row, *size, control=control)
+    verdict = decide_all(row + REWARD if setting.reward else row, *size, control=setting.control)
     if certificate is not None:
-        fact = generic_fact(row, *size, verdict, reward=reward, control=control)
+        fact = generic_fact(row, *size, verdict, reward=setting.reward, control=setting.control)
         _write_certificate(fact, f"{rule} on every MDP of size {model[4:]}", verdict, Path(certificate))
     if as_json:
         render.print_json(verdict.to_json())
     else:
-        print(f"{rule}{' + R' if reward else ''} on every MDP of size {model[4:]}: {verdict.verdict}")
+        print(f"{rule}{' + R' if setting.reward else ''} on every MDP of size {model[4:]}: {verdict.verdict}")
         print(describe.verdict(verdict))
 
 
@@ -395,10 +378,7 @@ def choose(model: str | None, teacher: str | None, as_json: bool, **given: bool 
 def tour(
     out: str,
     no_pictures: bool,
-    reward: bool,
-    alpha: Fraction,
-    control: str | None,
-    teacher: str | None,
+    setting: Setting,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -418,7 +398,7 @@ def tour(
     from proofs.verify import to_json
     from vorticity.tour import MDPS, PAIRS, draw, story, survey
 
-    worlds = [options.load_mdp(name, teacher) for name in MDPS]
+    worlds = [options.load_mdp(name, setting.teacher) for name in MDPS]
     place = Path(out)
     place.mkdir(parents=True, exist_ok=True)
     stories, written = [], []
@@ -430,7 +410,7 @@ def tour(
                 draw(stories[-1], written[-1])
             if tell is not None:
                 tell((k + 1) / (len(PAIRS) + 2))
-        rows = survey(worlds, reward=reward, alpha=alpha, control=control, seed=seed)
+        rows = survey(worlds, **options.field_arguments(setting), seed=seed)
         if tell is not None:
             tell((len(PAIRS) + 1) / (len(PAIRS) + 2))
         proved = verify.proved(verify.writable(place / "certificates"), seed)
@@ -451,7 +431,7 @@ def tour(
         render.table(
             ["rule", "control", *MEASURED],
             [[row.rule, row.control, *_measured(row)] for row in here],
-            title=f"{world.name}{' + R' if reward else ''}{own}",
+            title=f"{world.name}{' + R' if setting.reward else ''}{own}",
         )
         print()
     _count(rows)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vorticity import options, render, verify
+from vorticity.options import Setting
 
 if TYPE_CHECKING:
     from dynamics.cycles import Orbit
@@ -36,10 +36,7 @@ LARGEST_COMPLETE = 3  # coordinates up to which all rest points are sought with 
 def cycles(
     model: str,
     rule: str,
-    reward: bool,
-    alpha: Fraction,
-    control: str | None,
-    teacher: str | None,
+    setting: Setting,
     seed: int,
     starts: int,
     prove: bool,
@@ -64,8 +61,8 @@ def cycles(
     from dynamics.rules import label
     from proofs.facts import Refusal
 
-    world = options.load_mdp(model, teacher)
-    field = options.load_field(world, rule, reward=reward, alpha=alpha, control=control)
+    world = options.load_mdp(model, setting.teacher)
+    field = options.load_field(world, rule, setting)
     if certificates is not None and not prove:
         raise ValueError("--certificates holds what is proved; it needs --prove")
     folder = None if certificates is None else verify.writable(Path(certificates))
@@ -88,7 +85,7 @@ def cycles(
         }
         render.print_json(answer)
     else:
-        render.say(f"{label(field.rule)} on {world.name}, control {field.control}, alpha {alpha}")
+        render.say(f"{label(field.rule)} on {world.name}, control {field.control}, alpha {setting.alpha}")
         _table(["rest point (logits)", "type", "eigenvalues", "residual"], map(_rest_row, found.rest_points))
         if rests is not None:
             types = "" if isinstance(rests, str) else ", ".join(point.type for point in rests.points)

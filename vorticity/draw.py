@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vorticity import options, render
+from vorticity.options import Setting
 
 if TYPE_CHECKING:
     from dynamics.basins import Basins
@@ -71,10 +71,7 @@ def portrait(
     model: str,
     rule: str,
     output: str,
-    reward: bool,
-    alpha: Fraction,
-    control: str | None,
-    teacher: str | None,
+    setting: Setting,
     other: str | None,
     layers: str | None,
     theta0: str | None,
@@ -100,14 +97,14 @@ def portrait(
       vorticity portrait fig2 --rule on-policy --reward --layers quiver,curl,rest -o fig2.svg --data fig2.json
     """
     _check_outputs(output, data)
-    world = options.load_mdp(model, teacher)
+    world = options.load_mdp(model, setting.teacher)
     rules = [rule] if other is None else [rule, other]
-    fields = [options.load_field(world, name, reward=reward, alpha=alpha, control=control) for name in rules]
+    fields = [options.load_field(world, name, setting) for name in rules]
     start = None if theta0 is None else options.start(theta0, fields[0].shape, seed)
     pictures, ends = _drawn(fields, layers, shown | {"theta0": start}, basins, prove)
     written = _written(pictures, Path(output), data)
     if as_json:
-        setting = {"mdp": world.name, "reward": reward, "alpha": float(alpha)}
+        common = {"mdp": world.name, "reward": setting.reward, "alpha": float(setting.alpha)}
         sides: list[Json] = [
             {"rule": name, "control": field.control} | _facts(picture.geometry)
             for name, field, picture in zip(rules, fields, pictures, strict=True)
@@ -115,7 +112,7 @@ def portrait(
         sides = (
             [side | {"basins": _basins_json(seen)} for side, seen in zip(sides, ends, strict=True)] if ends else sides
         )
-        render.print_json(setting | {"files": [str(path) for path in written], "portraits": sides})
+        render.print_json(common | {"files": [str(path) for path in written], "portraits": sides})
     else:
         for field, picture in zip(fields, pictures, strict=True):
             render.say(_sentence(field, picture.geometry))

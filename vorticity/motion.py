@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vorticity import options, render
+from vorticity.options import Setting
 
 if TYPE_CHECKING:
     from dynamics.compare import AlphaRange, Side
@@ -36,10 +36,7 @@ MOST_SAMPLES = 2_001  # states of a trajectory that --json prints
 def flow(
     model: str,
     rule: str,
-    reward: bool,
-    alpha: Fraction,
-    control: str | None,
-    teacher: str | None,
+    setting: Setting,
     theta0: str,
     seed: int,
     time: float | None,
@@ -78,8 +75,8 @@ def flow(
         raise ValueError("--sampled draws the steps of --discrete ETA, which is not given")
     if save is not None and Path(save).suffix not in (".npz", ".csv", ".json"):
         raise ValueError(f"--save {save}: a trajectory is saved as .npz, .csv or .json")
-    world = options.load_mdp(model, teacher)
-    field = options.load_field(world, rule, reward=reward, alpha=alpha, control=control)
+    world = options.load_mdp(model, setting.teacher)
+    field = options.load_field(world, rule, setting)
     at = options.start(theta0, field.shape, seed)
     with render.progress("integrating") as tell:
         if discrete is None:
@@ -182,10 +179,7 @@ def compare(
     model: str,
     rule: str,
     other: str,
-    reward: bool,
-    alpha: Fraction,
-    control: str | None,
-    teacher: str | None,
+    setting: Setting,
     theta0: str,
     seed: int,
     alphas: str,
@@ -205,10 +199,10 @@ def compare(
     from dynamics.compare import alpha_range, side
 
     low, high = _interval(alphas)
-    world = options.load_mdp(model, teacher)
+    world = options.load_mdp(model, setting.teacher)
     sides, ranges = [], []
     for name in (rule, other):
-        field = options.load_field(world, name, reward=reward, alpha=alpha, control=control)
+        field = options.load_field(world, name, setting)
         at = options.start(theta0, field.shape, seed)
         sides.append(side(field, at))
         if not no_alphas:
@@ -220,9 +214,11 @@ def compare(
         shown = [one.to_json() for one in sides]
         for entry, found in zip(shown, ranges, strict=False):
             entry["alpha_range"] = found.to_json()
-        render.print_json({"mdp": world.name, "reward": reward, "alpha": float(alpha), "sides": shown})
+        render.print_json({"mdp": world.name, "reward": setting.reward, "alpha": float(setting.alpha), "sides": shown})
         return
-    render.table(["", *(one.rule for one in sides)], comparison(sides, ranges), title=f"{world.name}, alpha {alpha}")
+    render.table(
+        ["", *(one.rule for one in sides)], comparison(sides, ranges), title=f"{world.name}, alpha {setting.alpha}"
+    )
 
 
 def comparison(sides: list[Side], ranges: list[AlphaRange]) -> list[list[str]]:

@@ -10,9 +10,11 @@ import runpy
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -94,7 +96,37 @@ teacher_option = click.option(
 seed_option = click.option(
     "--seed", default="0", metavar="N", callback=_seed, help="Seed of the random parameters (default 0)."
 )
-field_options = together(reward_option, alpha_option, control_option, teacher_option)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the options shared by several commands say of a field: +R, alpha, who acts (None: as the rule), teacher."""
+
+    reward: bool = False
+    alpha: Fraction = ONE
+    control: str | None = None
+    teacher: str | None = None
+
+
+def field_arguments(setting: Setting) -> dict[str, Any]:
+    """What a setting says to a `Field`; its teacher belongs to the model.
+
+    >>> field_arguments(Setting(reward=True))
+    {'reward': True, 'alpha': Fraction(1, 1), 'control': None}
+    """
+    return {"reward": setting.reward, "alpha": setting.alpha, "control": setting.control}
+
+
+def field_options(f: F) -> F:
+    """The options of a `Setting`, handed to the command as its argument `setting`."""
+
+    @wraps(f)
+    def packed(
+        *args: Any, reward: bool, alpha: Fraction, control: str | None, teacher: str | None, **kwargs: Any
+    ) -> Any:
+        return f(*args, setting=Setting(reward, alpha, control, teacher), **kwargs)
+
+    return together(reward_option, alpha_option, control_option, teacher_option)(cast(F, packed))
 
 
 def load_mdp(name: str, teacher: str | None = None) -> MDP:
@@ -158,13 +190,11 @@ def load_rule(text: str) -> Rule:
     return rules[name]
 
 
-def load_field(
-    model: MDP, rule: str, *, reward: bool = False, alpha: Fraction = ONE, control: str | None = None
-) -> Field:
-    """The field of the rule `rule`, an id or FILE.py:NAME, on `model`."""
+def load_field(model: MDP, rule: str, setting: Setting) -> Field:
+    """The field of the rule `rule`, an id or FILE.py:NAME, on `model`, whose teacher is the setting's already."""
     from dynamics.field import Field
 
-    return Field(model, load_rule(rule), control=control, alpha=alpha, reward=reward)
+    return Field(model, load_rule(rule), **field_arguments(setting))
 
 
 theta0_option = click.option(
