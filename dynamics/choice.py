@@ -319,19 +319,24 @@ def _teacher(mdp: MDP) -> Array:
 
 def _outside(mdp: MDP) -> Fact:
     visits = evaluation.visits(mdp, _teacher(mdp))
-    reachable = _reachable(mdp)
-    rare = reachable[visits[reachable] < RARE]
-    least = int(reachable[visits[reachable].argmin()])
+    reached = reachable(mdp)
+    rare = reached[visits[reached] < RARE]
+    least = int(reached[visits[reached].argmin()])
     text = (
-        f"of the states a student can reach, {len(rare)} of {len(reachable)} are visited by the teacher less than "
+        f"of the states a student can reach, {len(rare)} of {len(reached)} are visited by the teacher less than "
         f"{RARE} times an episode; least often {mdp.states[least]!r}: {visits[least]:.3g}"
     )
-    numbers = {"reachable": len(reachable), "rare": len(rare), "least": float(visits[least]), "threshold": RARE}
+    numbers = {"reachable": len(reached), "rare": len(rare), "least": float(visits[least]), "threshold": RARE}
     return Fact("outside", bool(len(rare)), True, text, numbers)
 
 
-def _reachable(mdp: MDP) -> Array:
-    """The states that some actions lead to from the start, in order."""
+def reachable(mdp: MDP) -> Array:
+    """The states that some actions lead to from the start, in order.
+
+    >>> from mdp import zoo
+    >>> reachable(zoo.load("chain")).tolist()
+    [0, 1]
+    """
     row, column = sp.csr_array(mdp.P.reshape(-1, mdp.n_states)).nonzero()
     start = np.flatnonzero(mdp.initial > 0)
     origin = np.concatenate([row // mdp.n_actions, np.full(len(start), mdp.n_states)])

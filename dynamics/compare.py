@@ -73,7 +73,7 @@ def side(field: Field, theta0: ArrayLike, **options: Any) -> Side:
         structural_potential(field.effective_rule, field.control) is not None,
         found,
         mean_return(field, student),
-        *_divergences(field, student),
+        *divergences(field, student),
         found.evidence.get("settled_by"),
         (float(along.mean()), float(along.max())),
     )
@@ -91,31 +91,36 @@ def mean_return(field: Field, student: Policy) -> float | None:
     >>> mean_return(bandit, bandit.policy(np.zeros((1, 2))))
     0.5
     """
-    return _mean(evaluation.expected_return(field.mdp, student.p)) if _ends(field, student.p) else None
+    return _mean(evaluation.expected_return(field.mdp, student.p)) if ends(field, student.p) else None
 
 
 def _mean(values: Array) -> float:
     return float(np.mean(values))
 
 
-def _ends(field: Field, q: Array) -> bool:
+def ends(field: Field, q: Array) -> bool:
     """Whether the policies q (..., S, A) end, so that their visits are finite."""
     tables = q.reshape(-1, *q.shape[-2:])
     return field.mdp.discount < 1 or not any(len(endless_states(field.mdp, table > 0)) for table in tables)
 
 
-def _divergences(field: Field, student: Policy) -> tuple[float | None, float | None]:
+def divergences(field: Field, student: Policy) -> tuple[float | None, float | None]:
+    """`Σ_s d(s) KL(pi(s)‖pi_theta(s)) / Σ_s d(s)` for d the visits of the teacher and of the student, as `side` says.
+
+    The mean over the leading axes of `student`; None without a teacher, where visits or the KL are infinite.
+    """
     if field.mdp.teacher is None:
         return None, None
     teacher = policy(field.mdp.teacher)
     gap = kl(teacher, student)
     found: list[float | None] = []
     for q in (teacher.p, student.p):
-        if not _ends(field, q):
+        if not ends(field, q):
             found.append(None)
             continue
         d = evaluation.visits(field.mdp, q)
-        average = _mean((gap * d).sum(-1) / d.sum(-1))
+        weighed = d * np.where(d > 0, gap, 0.0)  # at a state that is not visited any KL will do
+        average = _mean(weighed.sum(-1) / d.sum(-1))
         found.append(average if np.isfinite(average) else None)
     return found[0], found[1]
 

@@ -1,0 +1,113 @@
+"""What a flow is worth: where it ends, how soon it gets there, and how noisy one trajectory's update is on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dynamics.compare import ends
+from dynamics.experiments.learner import SHARE, first_reach
+from dynamics.field import Field
+from dynamics.flow import Trajectory
+from dynamics.moments import moments
+from dynamics.outcome import Outcome
+from mdp import evaluation
+from mdp.policy import Array, Policy, kl, policy
+
+POINTS = 400  # of a trajectory at which the student is measured
+NOISE = 1e-24  # a signal below this share of the noise is rounding
+VARIANCE_UP_TO = 2_000  # parameters up to which variances are computed
+
+
+def where_it_ends(field: Field, found: Outcome) -> Policy:
+    """The policies (n, S, A) whose mean worth is that of an outcome: a cycle's, else the one policy at its end.
+
+    On the way to the boundary that is the policy in which the dying actions are dead, if that one ends.
+
+    >>> from mdp import zoo
+    >>> from dynamics.outcome import outcome
+    >>> field = Field(zoo.load("bandit:2"), "reward")
+    >>> where_it_ends(field, outcome(field, np.zeros((1, 2)))).p
+    array([[[0., 1.]]])
+    """
+    if found.orbit is not None:
+        return field.policy(found.orbit.theta[:-1])
+    at = field.policy(found.at[None])
+    if found.kind != "boundary":
+        return at
+    states, actions = ({name: k for k, name in enumerate(names)} for names in (field.mdp.states, field.mdp.actions))
+    table = at.p.copy()
+    for state, action, _ in found.evidence["extinct"]:
+        table[0, states[state], actions[action]] = 0.0
+    table /= table.sum(-1, keepdims=True)
+    return policy(table) if ends(field, table) else at
+
+
+def first_times(
+    field: Field, run: Trajectory, returns: tuple[float | None, float | None], kls: tuple[float | None, float | None]
+) -> tuple[float | None, float | None, float | None]:
+    """When the return, the KL on the teacher's states and that on the student's have done 95 % of their ways.
+
+    Their ways lead from the uniform student's return to the teacher's (`returns`), and from the uniform student's KLs
+    (`kls`) to 0. None where that is not reached, not known, or where the teacher's return is no larger.
+    """
+    kept = _spread(len(run.t))
+    t, student = run.t[kept], field.policy(run.theta[kept])
+    if not ends(field, student.p):
+        return None, None, None
+    mdp = field.mdp
+    d = evaluation.visits(mdp, student.p)
+    reaches: float | None = None
+    low, high = returns
+    if low is not None and high is not None and high - low > 1e-9 * max(abs(low), abs(high)):
+        earned = (d[..., None] * student.p * mdp.R).sum((-2, -1))
+        reaches = first_reach(t, earned, low + SHARE * (high - low))
+    if mdp.teacher is None or not ends(field, mdp.teacher):
+        return reaches, None, None
+    teacher = policy(mdp.teacher)
+    gap = np.maximum(kl(teacher, student), 0.0)  # rounding may leave it just below
+    theirs = evaluation.visits(mdp, teacher.p)
+    copies = [
+        None if start is None else first_reach(t, -(gap * q).sum(-1) / q.sum(-1), -(1 - SHARE) * start)
+        for q, start in zip((theirs, d), kls, strict=True)
+    ]
+    return reaches, copies[0], copies[1]
+
+
+def noise(field: Field, theta: Array | None) -> float | None:
+    """`E‖Fhat − F‖² / ‖F‖²` of one trajectory at theta; None where F is 0, or beyond `VARIANCE_UP_TO` parameters.
+
+    >>> from mdp import zoo
+    >>> noise(Field(zoo.load("bandit:2"), "reward"), np.zeros((1, 2)))
+    1.0
+    """
+    if theta is None or field.size > VARIANCE_UP_TO:
+        return None
+    try:
+        found = moments(field, theta)
+    except ValueError:  # a policy that does not end
+        return None
+    signal = float((found.mean**2).sum())
+    return found.total / signal if signal > NOISE * found.total and signal > 0 else None
+
+
+def halfway(field: Field, theta: Array, end: Policy) -> Array | None:
+    """The first of the parameters theta (n, *shape) at which the policy is half as far from the first as the end is.
+
+    `‖pi_theta − pi_0‖ ≥ ½ ‖pi_end − pi_0‖` over all states and actions; None if it never moves.
+
+    >>> from mdp import zoo
+    >>> field = Field(zoo.load("bandit:2"), "reward")
+    >>> halfway(field, np.array([[[0.0, x]] for x in (0.0, 1.0, 2.0)]), policy([[[0.0, 1.0]]])).tolist()
+    [[0.0, 2.0]]
+    """
+    kept = theta[_spread(len(theta))]
+    p = field.policy(kept).p
+    away = np.linalg.norm((p - p[0]).reshape(len(kept), -1), axis=1)
+    whole = float(np.linalg.norm(end.p[-1] - p[0]))
+    there = np.flatnonzero(away >= whole / 2)
+    return np.asarray(kept[there[0]]) if whole > 1e-9 and len(there) else None
+
+
+def _spread(n: int) -> Array:
+    """At most `POINTS` indices from 0 to n − 1."""
+    return np.unique(np.linspace(0, n - 1, POINTS).astype(int))
