@@ -60,14 +60,16 @@ def first_times(
     low, high = returns
     if low is not None and high is not None and high - low > 1e-9 * max(abs(low), abs(high)):
         earned = (d[..., None] * student.p * mdp.R).sum((-2, -1))
-        reaches = first_reach(t, earned, low + SHARE * (high - low))
+        reaches = first_reach(t.tolist(), earned.tolist(), low + SHARE * (high - low))
     if mdp.teacher is None or not ends(field, mdp.teacher):
         return reaches, None, None
     teacher = policy(mdp.teacher)
     gap = np.maximum(kl(teacher, student), 0.0)  # rounding may leave it just below
     theirs = evaluation.visits(mdp, teacher.p)
     copies = [
-        None if start is None else first_reach(t, -(gap * q).sum(-1) / q.sum(-1), -(1 - SHARE) * start)
+        None
+        if start is None
+        else first_reach(t.tolist(), (-(gap * q).sum(-1) / q.sum(-1)).tolist(), -(1 - SHARE) * start)
         for q, start in zip((theirs, d), kls, strict=True)
     ]
     return reaches, copies[0], copies[1]
