@@ -16,6 +16,7 @@ import numpy as np
 
 from dynamics.choice import Choice
 from dynamics.compare import divergences, mean_return
+from dynamics.experiments.learner import LEAST_KL
 from dynamics.field import Field
 from dynamics.flow import flow, pass_on_interrupt
 from dynamics.guarantees import Decide, Guarantee, guarantee, seen
@@ -140,8 +141,8 @@ def survey(
     every rule. Raises ValueError for fewer than one start.
 
     >>> from mdp import zoo
-    >>> rows = list(survey(zoo.load("bandit:2"), starts=1))
-    >>> [row.guarantee.claim for row in rows if row.rule == "on-policy"]
+    >>> rows = survey(zoo.load("bandit:2"), starts=1, table={"on-policy": TABLE["on-policy"]})
+    >>> [row.guarantee.claim for row in rows]
     ['P1', 'A1']
     """
     if starts < 1:
@@ -191,7 +192,7 @@ def measure(
         (offered.uniform, offered.teacher),
         (offered.kl_teacher_states, offered.kl_student_states),
     )
-    kls = [None if x is None else max(x, 0.0) for x in divergences(field, end)]  # rounding may leave it below
+    kls = [0.0 if x is not None and x < LEAST_KL else x for x in divergences(field, end)]
     return Evidence(
         field.rule.id,
         label(field.rule) != field.rule.id,

@@ -1,12 +1,13 @@
 """The picture of `choose`: every rule's evidence as one row of points, in the order of the ranking.
 
-One panel for each criterion: return, KL on either side's states, time, and trajectories an update. The shape and
-colour of a rule's points tell what guarantees it; a line carries its name across. Arrows stand for infinite KLs.
+One panel for each criterion that is known of any: return, KL on either side's states, time, trajectories an update. The
+shape and colour of a rule's points tell what guarantees it; a line carries its name across. Arrows: infinite KLs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -34,25 +35,27 @@ def draw(rows: Sequence[Evidence], found: Ranking, scales: Scales, name: str) ->
 
     >>> row = Evidence("reward", False, "reward", outcome="rest", expected_return=1.0)
     >>> one = Ranking("improve", (("reward", False),), (), (), None, None, ())
-    >>> len(draw([row], one, Scales(0.0, 0.5, 1.0, 0.1, 0.1), "bandit").axes)
-    5
+    >>> [ax.get_title() for ax in draw([row], one, Scales(0.0, 0.5, 1.0, 0.1, 0.1), "bandit").axes]
+    ['return']
     """
     by_choice = {row.choice: row for row in rows}
     ordered = [by_choice[choice] for choice in found.order]
-    panels: tuple[tuple[str, Value, bool], ...] = (
+    every: tuple[tuple[str, Value, bool], ...] = (
         ("return", lambda row: row.expected_return, False),
-        ("KL (nats a step),\nstudent's states", lambda row: row.kl_student_states, True),
-        ("KL (nats a step),\nteacher's states", lambda row: row.kl_teacher_states, True),
+        ("KL (nats, at least 1e-6),\nstudent's states", lambda row: row.kl_student_states, True),
+        ("KL (nats, at least 1e-6),\nteacher's states", lambda row: row.kl_teacher_states, True),
         ("time of F to 95 %", lambda row: speed(row, found.wish), True),
         ("trajectories an update\nfor noise = signal", lambda row: row.variance, True),
     )
+    panels = [panel for panel in every if any(panel[1](row) is not None for row in ordered)]
     with style():
-        figure = Figure(figsize=(15.0, 2.3 + 0.31 * len(ordered)), dpi=110, layout="constrained")
-        axes = figure.subplots(1, len(panels), sharey=True)
+        figure = Figure(figsize=(1.5 + 2.7 * len(panels), 2.3 + 0.31 * len(ordered)), dpi=110, layout="constrained")
+        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for ax, (title, value, log) in zip(axes, panels, strict=True):
             _panel(ax, ordered, value, log, infinite=title.startswith("KL") and scales.teacher is not None)
             ax.set_title(title, fontsize=12)
-        _returns(axes[0], scales)
+        if panels and panels[0][0] == "return":
+            _returns(axes[0], scales)
         advised = found.tree or ()
         axes[0].set_yticks(range(len(ordered)), [plain(row.label) for row in ordered], fontsize=11)
         for label, row in zip(axes[0].get_yticklabels(), ordered, strict=True):
@@ -65,7 +68,7 @@ def draw(rows: Sequence[Evidence], found: Ranking, scales: Scales, name: str) ->
             for group, (colour, mark) in LOOKS.items()
             if any(row.guarantee is not None and row.guarantee.group == group for row in ordered)
         ]
-        lines = [("teacher", (0, (4, 2))), ("optimal", "-"), ("uniform", (0, (1, 1.5)))]
+        lines: list[tuple[str, Any]] = [("teacher", (0, (4, 2))), ("optimal", "-"), ("uniform", (0, (1, 1.5)))]
         handles += [Line2D([], [], color=GREY, linestyle=dash, label=f"return: {word}") for word, dash in lines]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=10.5)
     return figure

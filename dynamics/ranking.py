@@ -162,9 +162,11 @@ def ranking(rows: Sequence[Evidence], wish: str, scales: Scales, advice: Advice 
     """The candidates ranked for a wish (a key of `WISHES`), beside the tree's advice for it.
 
     >>> from dynamics.evidence import scales, survey
+    >>> from dynamics.rules import TABLE
     >>> from mdp import zoo
     >>> bandit = zoo.load("bandit:2")
-    >>> ranking(list(survey(bandit, starts=1)), "improve", scales(bandit), None).order[:2]
+    >>> rows = survey(bandit, starts=1, table={name: TABLE[name] for name in ("er", "reward", "teacher-v")})
+    >>> ranking(list(rows), "improve", scales(bandit), None).order[:2]
     (('teacher-v', False), ('reward', False))
     """
     ran = [row for row in rows if row.refused is None]

@@ -37,7 +37,8 @@ def checks(rows: Sequence[Evidence], scales: Scales, path: Mapping[str, bool]) -
     >>> from dynamics.evidence import scales, survey
     >>> from mdp import zoo
     >>> bandit = zoo.load("bandit:2")
-    >>> [(one.question, one.holds) for one in checks(list(survey(bandit, starts=1)), scales(bandit), {"improve": True})]
+    >>> rows = list(survey(bandit, starts=1, table={name: TABLE[name] for name in ("on-policy", "reward")}))
+    >>> [(one.question, one.holds) for one in checks(rows, scales(bandit), {"improve": True})]
     [('improve', True)]
     """
     ran = [row for row in rows if row.guarantee is not None and row.guarantee.group != "cycles"]

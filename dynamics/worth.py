@@ -14,7 +14,6 @@ from mdp import evaluation
 from mdp.policy import Array, Policy, kl, policy
 
 POINTS = 400  # of a trajectory at which the student is measured
-NOISE = 1e-24  # a signal below this share of the noise is rounding
 VARIANCE_UP_TO = 2_000  # parameters up to which variances are computed
 
 
@@ -76,7 +75,9 @@ def first_times(
 
 
 def noise(field: Field, theta: Array | None) -> float | None:
-    """`E‖Fhat − F‖² / ‖F‖²` of one trajectory at theta; None where F is 0, or beyond `VARIANCE_UP_TO` parameters.
+    """`E‖Fhat − F‖² / ‖F‖²` of one trajectory at theta.
+
+    None where F is 0 to rounding, and beyond `VARIANCE_UP_TO` parameters.
 
     >>> from mdp import zoo
     >>> noise(Field(zoo.load("bandit:2"), "reward"), np.zeros((1, 2)))
@@ -89,7 +90,8 @@ def noise(field: Field, theta: Array | None) -> float | None:
     except ValueError:  # a policy that does not end
         return None
     signal = float((found.mean**2).sum())
-    return found.total / signal if signal > NOISE * found.total and signal > 0 else None
+    floor = float(np.max(field.rounding(theta)))  # of one entry
+    return found.total / signal if signal > field.size * floor**2 else None
 
 
 def halfway(field: Field, theta: Array, end: Policy) -> Array | None:

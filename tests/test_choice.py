@@ -253,7 +253,7 @@ def test_options_answer_the_questions(row: tuple[bool, ...], capsys: Capture) ->
 
 
 def test_json_holds_the_evidence(capsys: Capture) -> None:
-    found = answer(capsys, "corridor-adversarial", "--improve")
+    found = answer(capsys, "corridor-adversarial", "--improve", "--no-measure")
     path = found["path"]
     assert isinstance(path, list)
     assert [step["derived"] for step in path] == [True, False, True, True]
@@ -270,7 +270,13 @@ def test_json_holds_the_evidence(capsys: Capture) -> None:
         (["--outside"], "--improve or --copy"),
         (["--outside", "--improve"], "--strong or --weak"),
         (["--outside", "--improve", "--weak"], "--values or --no-values"),
-        (["corridor"], "--improve or --copy"),
+        (["corridor", "--no-measure"], "--improve or --copy"),
+        (["--copy", "--starts", "2"], "--starts is given without an MDP"),
+        (["chain", "--copy", "--no-measure", "--alpha", "2"], "--alpha is given with --no-measure"),
+        (["chain", "-o", "chain.jpg"], "'.jpg'"),
+        (["chain", "--starts", "0"], "--starts"),
+        (["chain", "--limit", "-1"], "--limit"),
+        (["chain", "--alpha", "-1"], "--alpha"),
         (["swril", "--copy"], "'swirl'"),
         (["--teacher", "uniform", "--inside"], "--teacher"),
         (["swirl", "--teacher", "none"], "'none'"),
@@ -307,14 +313,14 @@ def test_end_of_input_at_a_question_is_one_line(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_rule_that_cannot_run_here_says_so(capsys: Capture) -> None:
-    assert main(["choose", "corridor", "--teacher", "optimal", "--improve"]) == 0
+    assert main(["choose", "corridor", "--teacher", "optimal", "--improve", "--no-measure"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("advice: n-distill + R\n")
     assert "does not run on corridor: teacher[s=0 'x0', a=0 'left'] is 0" in shown
 
 
 def test_the_own_loss_of_an_mdp_is_judged(capsys: Capture) -> None:
-    found = answer(capsys, "fig2", "--outside", "--copy")
+    found = answer(capsys, "fig2", "--outside", "--copy", "--no-measure")
     rules = {rule["id"]: rule for rule in found["rules"]}  # type: ignore[attr-defined]
     assert rules["n-distill"]["gradient"] == "gradient"
     assert "c*p" in rules["n-distill"]["potential"]

@@ -181,10 +181,9 @@ def _cells(row: Evidence, wish: str) -> list[str]:
 
 def _remarks(answer: Answer, ordered: Sequence[Evidence]) -> Iterator[str]:
     yield ORDER
-    starts = answer.setting["starts"]
     yield (
-        f"gradient, Lyapunov, no cycle: theorems about the ODE; rest seen, cycle, undecided: numerical, from {starts} "
-        f"start{'s' * (starts != 1)}"
+        "gradient, Lyapunov, no cycle: theorems about the ODE; rest seen, cycle, undecided: numerical; starts tried: "
+        f"{max((len(row.starts) for row in ordered), default=0)}, where nothing is guaranteed"
     )
     if any(row.outcome == "boundary" for row in ordered):
         yield "at the boundary: the return where it is heading; a KL of - is infinite there, or unknown"
@@ -192,8 +191,8 @@ def _remarks(answer: Answer, ordered: Sequence[Evidence]) -> Iterator[str]:
         who = ", ".join(row.label for row in answer.rows if row.refused == reason)
         yield f"not run: {who}: {reason}"
     for text in dict.fromkeys(note for row in ordered for note in row.notes):
-        who = ", ".join(row.label for row in ordered if text in row.notes)
-        yield f"{who}: {text}"
+        about = [row.label for row in ordered if text in row.notes]
+        yield f"{'every rule' if len(about) == len(ordered) else ', '.join(about)}: {text}"
 
 
 def _told(case: Case, found: Ranking, told: tuple[Check, ...], rows: Mapping[Choice, Evidence]) -> Iterator[str]:
