@@ -371,9 +371,8 @@ def choose(
     \b
     Examples:
       vorticity choose --outside --copy
-      vorticity choose corridor-adversarial --improve
-      vorticity choose swirl --outside --improve --json
-      vorticity choose swirl -o swirl.png
+      vorticity choose chain --json
+      vorticity choose swirl --outside --improve -o swirl.png
       vorticity choose corridor --teacher softmax:0.1 --copy --no-measure
     """
     from dynamics.choice import choose, known
