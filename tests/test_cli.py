@@ -91,7 +91,7 @@ def test_every_command_has_help_with_examples(capsys: Capture) -> None:
 def long_ones(lines: list[str]) -> list[object]:
     """The lines as parameters of a test; tours and searches over alpha take their time."""
     slow = re.compile(
-        r"vorticity (tour|verify$|cycles|bifurcation|reproduce|choose swirl|compare (?!.*--no-alphas))"
+        r"vorticity (tour|verify$|cycles|bifurcation|reproduce|choose (swirl|chain)|compare (?!.*--no-alphas))"
         r"|flow .*--steps|--basins|--prove"
     )
     return [pytest.param(line, marks=pytest.mark.slow) if slow.search(line) else line for line in lines]

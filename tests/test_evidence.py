@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_what_was_only_seen_says_how_often() -> None:
 
 @pytest.fixture(scope="module")
 def swirl() -> Rows:
-    return rows_of("swirl", "reverse-kl", "reverse-kl-corrected")
+    return rows_of("swirl", "reverse-kl", "reverse-kl-corrected", starts=1)
 
 
 @pytest.fixture(scope="module")
@@ -427,7 +428,7 @@ def test_facts_of_the_tree_are_asked_of_the_measurement() -> None:
 
 
 def test_which_rows_copy() -> None:
-    free = {"reward", "teacher-v", "student-critic", "bootstrap", "entropy-bonus"}
+    free = {"reward", "teacher-v", "student-critic", "bootstrap", "entropy-bonus", "value-gate"}
     assert {name for name in TABLE if not copies(name)} == free
 
 
@@ -474,7 +475,9 @@ def test_json_of_every_wish(capsys: Capture) -> None:
     assert found["measured"]["complete"] is True and found["measured"]["starts"] == 1  # type: ignore[index]
 
 
-def test_one_wish_keeps_the_trees_keys(capsys: Capture) -> None:
+def test_one_wish_keeps_the_trees_keys(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    few = some("teacher", "eer", "n-distill", "teacher-v")
+    monkeypatch.setattr(measured, "survey", partial(survey, table=few))
     found = answer(capsys, "bandit:2", "--outside", "--improve", "--starts", "1", "--alpha", "2", "--limit", "40")
     assert [one["wish"] for one in found["rankings"]] == ["improve"]  # type: ignore[attr-defined]
     assert found["rules"][0]["id"] == "eer" or found["rules"]  # type: ignore[index]

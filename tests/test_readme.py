@@ -30,7 +30,7 @@ def fenced(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
 
 
-SLOW = re.compile(r"vorticity (tour|cycles|bifurcation|reproduce)|--basins|--prove|--discrete")
+SLOW = re.compile(r"vorticity (tour|cycles|bifurcation|reproduce|choose chain)|--basins|--prove|--discrete")
 
 
 def test_readme_has_one_main_and_one_tests_command() -> None:
