@@ -14,14 +14,11 @@ from math import inf
 
 from dynamics.choice import Advice, Choice
 from dynamics.evidence import Evidence, Scales
+from dynamics.experiments import fig1
 from dynamics.experiments.fig1 import NEAR
 from dynamics.guarantees import GROUPS
 
-WISHES: dict[str, dict[str, bool]] = {  # what is asked for: the answers that say so
-    "inside": {"outside": False},
-    "copy": {"outside": True, "improve": False},
-    "improve": {"outside": True, "improve": True},
-}
+WISHES = {wish: fig1.WISHES[wish] for wish in ("inside", "copy", "improve")}  # the answers that express them
 SAID = {
     "inside": "copy the teacher in the states that it visits",
     "copy": "copy the teacher in the student's own states",
