@@ -70,7 +70,7 @@ def draw(rows: Sequence[Evidence], found: Ranking, scales: Scales, name: str) ->
         ]
         lines: list[tuple[str, Any]] = [("teacher", (0, (4, 2))), ("optimal", "-"), ("uniform", (0, (1, 1.5)))]
         handles += [Line2D([], [], color=GREY, linestyle=dash, label=f"return: {word}") for word, dash in lines]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=10.5)
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=10.5)
     return figure
 
 
