@@ -15,7 +15,7 @@ from dynamics.choice import Advice, Choice, answers_from, choose, known, missing
 from dynamics.rules import TABLE
 from mdp import evaluation, random, zoo
 from mdp.model import MDP
-from vorticity import choose as face
+from vorticity import advice as face
 from vorticity.cli import main
 
 Capture = pytest.CaptureFixture[str]

@@ -1,169 +1,110 @@
-"""The command `choose`: asks the questions of the decision tree, and prints its advice with what it rests on."""
+"""The command `choose`: the paper's decision tree, and what every rule does on the MDP beside it."""
 
 from __future__ import annotations
 
-import dataclasses
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dynamics import choice
-from dynamics.choice import Advice, Change, Choice, Fact, Question
-from dynamics.field import Field
-from dynamics.rules import REWARD, TABLE, expected_gradient, structural_potential
-from mdp.model import MDP
+from vorticity import options, render
 
-OPTIONS = {  # a question's id: the options that answer it, yes and no
-    "outside": ("--outside", "--inside"),
-    "improve": ("--improve", "--copy"),
-    "strong": ("--strong", "--weak"),
-    "values": ("--values", "--no-values"),
-}
-Ask = Callable[[Question], bool]
+if TYPE_CHECKING:
+    from mdp.model import MDP
 
 
-def asker() -> Ask | None:
-    """A function that asks a question on the terminal (on standard error), or None where nobody can answer."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        return None
+@click.command()
+@click.argument("model", metavar="[MDP]", required=False)
+@click.option("--outside/--inside", default=None, help="Will it be evaluated outside the teacher's states?")
+@click.option("--improve/--copy", default=None, help="Is improvement over the teacher wanted, over speed?")
+@click.option("--strong/--weak", default=None, help="Is the teacher strong?")
+@click.option("--values/--no-values", default=None, help="Are the teacher's values V known?")
+@options.teacher_option
+@options.alpha_option
+@click.option("--no-measure", is_flag=True, help="The tree alone: run nothing.")
+@click.option("--starts", metavar="N", type=click.IntRange(1, 100), help="Starts of a rule without guarantee (4).")
+@click.option("--seed", metavar="N", type=click.IntRange(0), help="Seed of the starts but the first, zero (default 0).")
+@click.option("--limit", metavar="T", callback=options.time, help="Longest time of a flow, in the time of F (5000).")
+@click.option("-o", "--output", metavar="FIG", help="Draw the evidence: .png, .svg or .pdf.")
+@options.json_option
+def choose(
+    model: str | None,
+    teacher: str | None,
+    alpha: Fraction,
+    no_measure: bool,
+    starts: int | None,
+    seed: int | None,
+    limit: float | None,
+    output: str | None,
+    as_json: bool,
+    **given: bool | None,
+) -> None:
+    """Which rule to use: a decision tree, and every rule measured.
 
-    def ask(question: Question) -> bool:
-        try:
-            return click.confirm(question.text, default=None, err=True)
-        except click.Abort:
-            raise KeyboardInterrupt from None
+    With an MDP, what follows from it is derived, with the numbers, unless an option says otherwise. What is still
+    missing is asked on a terminal; where nobody can be asked, every wish is answered. Then every rule is run, with and
+    without reward, and ranked by what guarantees it, what it reaches, speed and variance, beside the tree's advice.
+    Without an MDP the tree answers alone. Ctrl-C ranks what is there.
 
-    return ask
-
-
-def facts(world: MDP | None, given: Mapping[str, bool | None], ask: Ask | None) -> tuple[Fact, ...]:
-    """The answers: those given, those the MDP answers, and those `ask` finds, up to a leaf of the tree.
-
-    Raises ValueError, naming the options, when an answer is missing and nobody can be asked.
-
-    >>> [fact.question for fact in facts(None, {"outside": False}, None)]
-    ['outside']
+    \b
+    Examples:
+      vorticity choose --outside --copy
+      vorticity choose chain --json
+      vorticity choose swirl --outside --improve -o swirl.png
+      vorticity choose corridor --teacher softmax:0.1 --copy --no-measure
     """
-    found = {name: Fact(name, answer, False, "given") for name, answer in given.items() if answer is not None}
-    if world is not None:
-        named = {"values_known" if name == "values" else name: answer for name, answer in given.items()}
-        found |= {fact.question: fact for fact in choice.answers_from(world, **named)}
-    while (question := choice.missing(choice.known(tuple(found.values())))) is not None:
-        if ask is None:
-            yes, no = OPTIONS[question.id]
-            why = f" ({found[question.id].evidence})" if question.id in found else ""
-            raise ValueError(f"{question.text} Answer with {yes} or {no}{why}")
-        found[question.id] = Fact(question.id, ask(question), False, "answered")
-    return tuple(found.values())
+    from dynamics.choice import choose, known
+    from vorticity import advice as face
+
+    options_of_measuring = {"--starts": starts, "--seed": seed, "--limit": limit, "--output": output}
+    named = [name for name, value in options_of_measuring.items() if value is not None] + ["--alpha"] * (alpha != 1)
+    if model is None and teacher is not None:
+        raise ValueError("--teacher is given without an MDP; it is a teacher's policy on one")
+    if named and (model is None or no_measure):
+        why = "without an MDP" if model is None else "with --no-measure"
+        raise ValueError(f"{named[0]} is given {why}; it is about what is measured on one")
+    if output is not None:
+        options.check_output(output, (".png", ".svg", ".pdf"))
+    world = None if model is None else options.load_mdp(model, teacher)
+    if world is not None and not no_measure:
+        _measured_choice(world, given, alpha, (starts or 4, seed or 0, limit or 5000.0), output, as_json)
+        return
+    found = face.facts(world, given, face.asker())
+    advice = choose(known(found))
+    answer = face.to_json(world, found, advice)
+    if as_json:
+        render.print_json(answer)
+    else:
+        print(face.text(answer, advice))
 
 
-def verdict(world: MDP | None, name: str, reward: bool) -> dict[str, Any]:
-    """A rule of the advice: is it a gradient, by its own row, of what, what the paper says, and does it run here?
+def _measured_choice(
+    world: MDP,
+    given: dict[str, bool | None],
+    alpha: Fraction,
+    run: tuple[int, int, float],
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """`choose MDP`: the tree's advice, then the evidence."""
+    from vorticity import advice as face
+    from vorticity import measured
 
-    >>> verdict(None, "n-distill", False)["gradient"], verdict(None, "on-policy", False)["gradient"]
-    ('gradient', 'undecided')
-    """
-    rule = TABLE[name] + REWARD if reward else TABLE[name]
-    refused = None
-    if world is not None:
-        try:
-            rule = Field(world, rule).effective_rule
-        except ValueError as error:
-            refused = str(error)
-    potential = structural_potential(rule)
-    return {
-        "id": name,
-        "reward": reward,
-        "title": TABLE[name].title,
-        "gradient": "undecided" if potential is None else "gradient",
-        "potential": potential,
-        "paper_gradient": expected_gradient(rule),
-        "refused": refused,
-    }
-
-
-def to_json(world: MDP | None, found: tuple[Fact, ...], advice: Advice) -> dict[str, Any]:
-    """The object of `vorticity choose --json`."""
-    asked = {fact.question: fact for fact in found}
-    text = {question.id: question.text for question in choice.questions()}
-    path = [
-        {
-            "question": name,
-            "text": text[name],
-            "answer": answer,
-            "derived": asked[name].derived,
-            "evidence": asked[name].evidence,
-            "numbers": asked[name].numbers,
-        }
-        for name, answer in advice.path
-    ]
-    return {
-        "mdp": None if world is None else world.name,
-        "rules": [verdict(world, *rule) for rule in advice.rules],
-        "path": path,
-        "reasons": [{"text": reason, "source": source} for reason, source in advice.reasons],
-        "remark": advice.remark,
-        "would_change": [
-            dataclasses.asdict(change) | {"rules": [[_pair(rule) for rule in rules] for rules in change.rules]}
-            for change in advice.would_change
-        ],
-        "caution": advice.caution,
-    }
-
-
-def _pair(rule: Choice) -> dict[str, Any]:
-    return {"id": rule[0], "reward": rule[1]}
-
-
-def named(rules: tuple[Choice, ...]) -> str:
-    """The rules in words, the preferred one first.
-
-    >>> named((("eer", True), ("n-distill", True)))
-    'eer + R or n-distill + R'
-    """
-    return " or ".join(f"{name} + R" if reward else name for name, reward in rules)
-
-
-def text(answer: Mapping[str, Any], advice: Advice) -> str:
-    """The advice for people, from the object of `to_json`."""
-    return "\n".join(_lines(answer, advice))
-
-
-def _lines(answer: Mapping[str, Any], advice: Advice) -> Iterator[str]:
-    word = {True: "yes", False: "no", None: "not said"}
-    runs = tuple((rule["id"], rule["reward"]) for rule in answer["rules"] if not rule["refused"])
-    yield f"advice: {named(runs or advice.rules)}"
-    for rule in answer["rules"]:
-        yield f"  {named(((rule['id'], rule['reward']),))}: {rule['title']}"
-        if rule["refused"]:
-            yield f"    does not run on {answer['mdp']}: {rule['refused']}"
-        computed = "undecided by its row" if rule["potential"] is None else f"yes, of {rule['potential']}"
-        yield f"    gradient, computed: {computed}; the source: {word[rule['paper_gradient']]}"
-    yield from ["", "because"]
-    for step, (meaning, _) in zip(answer["path"], advice.reasons, strict=False):
-        how = "derived: " if step["derived"] else ""
-        yield f"  {step['text']} {word[step['answer']]} ({how}{step['evidence']})"
-        yield f"    so {meaning}"
-    yield f"  {named(advice.rules)}: {advice.reasons[-1][0]}"
-    if advice.remark:
-        yield f"    but {advice.remark}"
-    yield f"  source: {advice.reasons[-1][1]}"
-    yield from ["", "what would change it"]
-    questions = {question.id: question.text for question in choice.questions()}
-    for change in advice.would_change:
-        yield f"  {questions[change.question]} {word[change.answer]}: {_outcome(change, advice)}"
-    yield from ["", f"caution: {advice.caution}"]
-
-
-def _outcome(change: Change, advice: Advice) -> str:
-    if change.rules == (advice.rules,):
-        return "the same"
-    if len(change.rules) == 1:
-        return named(change.rules[0])
-    return f"{'; or '.join(map(named, change.rules))}: it depends on {' and '.join(map(_options, change.asks))}"
-
-
-def _options(name: str) -> str:
-    return "/".join(OPTIONS[name])
+    starts, seed, limit = run
+    cases = measured.cases(world, given, face.asker())
+    if not as_json and len(cases) == 1 and cases[0].advice is not None:
+        advice = cases[0].advice
+        print(face.text(face.to_json(world, cases[0].found, advice), advice), end="\n\n")
+    render.note(f"running every rule on {world.name or 'this MDP'}, each flow to time {limit:g} at most")
+    with render.progress("measuring") as tell:
+        answer = measured.measure(world, cases, tell, alpha=alpha, starts=starts, seed=seed, limit=limit)
+    if as_json:
+        render.print_json(measured.to_json(world, answer))
+    else:
+        measured.show(world, answer)
+    if output is not None:
+        measured.write_picture(answer, world.name or "the MDP", Path(output))
+        render.note(f"written: {output}")
+    if not answer.complete:
+        raise KeyboardInterrupt

@@ -11,24 +11,34 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from fractions import Fraction
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import __version__, bifurcation, cycles, draw, hunt, motion, options, render, reproduce, verify
+from vorticity import (
+    __version__,
+    bifurcation,
+    choose,
+    curl,
+    cycles,
+    draw,
+    hunt,
+    motion,
+    options,
+    render,
+    reproduce,
+    verify,
+)
 from vorticity.options import Setting
 
 if TYPE_CHECKING:
     from dynamics.field import Field
     from dynamics.rules import Rule
     from mdp.model import MDP
-    from proofs.curl import Verdict
     from vorticity.tour import Row, Story
 
-NOT_A_CYCLE = "not a gradient does not mean that it cycles, and curl depends on the metric: the flow decides"
 MEASURED = ("asymmetry", "verdict", "paper", "teacher rests?")
 LARGE = 4000  # parameters up to which a Jacobian is formed unasked: 128 MB
 ZOO = ("name", "states", "actions", "observations", "discount", "size", "summary", "source")
@@ -130,7 +140,7 @@ def _remarks(rows: Iterable[Row]) -> None:
         if row.refused:
             render.note(f"{row.mdp}, {row.rule}: {row.refused}")
     if any(row.symmetric is False for row in rows):
-        render.note(NOT_A_CYCLE)
+        render.note(curl.NOT_A_CYCLE)
     for rule, words in {row.rule: row.lyapunov for row in rows if row.symmetric is False and row.lyapunov}.items():
         render.note(f"{rule}: {words}")
 
@@ -229,7 +239,7 @@ def field(
         render.print_json(_common(world, rule, flow, setting.reward) | answer)
     else:
         print(describe.field(world, answer))
-    _notes(flow)
+    render.notes(flow.warnings)
     if not small:
         render.note(f"asymmetry left out: {theta.size} parameters; it is measured up to {LARGE}")
 
@@ -238,197 +248,9 @@ def _common(world: MDP, rule: str, flow: Field, reward: bool) -> Json:
     return {"mdp": world.name, "rule": rule, "control": flow.control, "reward": reward, "alpha": float(flow.alpha)}
 
 
-def _notes(flow: Field) -> None:
-    for warning in flow.warnings:
-        render.note(warning)
-
-
-@cli.command()
-@options.mdp_argument
-@options.rule_option
-@options.field_options
-@click.option("--certificate", metavar="FILE", help="Write the verdict as a certificate, for `vorticity check`.")
-@options.json_option
-def curl(
-    model: str,
-    rule: str,
-    setting: Setting,
-    certificate: str | None,
-    as_json: bool,
-) -> None:
-    """Is the field a gradient? Potential or witness.
-
-    Decided for all theta: a gradient comes with its potential, a field that is none with a rational policy at which
-    two derivatives differ, exactly; with why, in one sentence. Else undecided, saying what stands in the way.
-    MDP may be all:SxA: every MDP of S states and A actions at once (up to 2x3 or 1x4).
-
-    \b
-    Examples:
-      vorticity curl swirl --rule reverse-kl --reward
-      vorticity curl swirl --rule n-distill --json
-      vorticity curl chain --rule on-policy --certificate chain.json
-      vorticity curl all:2x2 --rule n-distill --reward
-    """
-    from dynamics.rules import label
-    from proofs.certificate import curl_fact
-    from proofs.curl import decide
-    from vorticity import describe
-
-    if model.startswith("all:"):
-        _curl_of_all(model, rule, setting, certificate, as_json)
-        return
-    world = options.load_mdp(model, setting.teacher)
-    flow = options.load_field(world, rule, setting)
-    verdict = decide(flow)
-    if certificate is not None:
-        where = f"{label(flow.rule)} on {world.name or 'this MDP'}, control {flow.control},"
-        _write_certificate(curl_fact(flow, verdict), where, verdict, Path(certificate))
-    if as_json:
-        render.print_json(verdict.to_json())
-    else:
-        print(f"{label(flow.rule)} on {world.name}, control {flow.control}, alpha {setting.alpha}: {verdict.verdict}")
-        print(describe.verdict(verdict))
-    _notes(flow)
-    if verdict.verdict == "undecided" and (verdict.asymmetry or 0) > 0.001:  # "not-gradient" says so itself
-        render.note(NOT_A_CYCLE)
-
-
-def _curl_of_all(model: str, rule: str, setting: Setting, certificate: str | None, as_json: bool) -> None:
-    """`curl all:SxA`: every MDP of that size at once."""
-    from dynamics.rules import REWARD
-    from proofs.certificate import generic_fact
-    from proofs.curl import decide_all
-    from vorticity import describe
-
-    if setting.teacher is not None or setting.alpha != 1:
-        raise ValueError(f"{model} means every teacher and every alpha; --teacher and --alpha do not apply")
-    states, _, actions = model[4:].partition("x")
-    if not (states.isascii() and states.isdigit() and actions.isascii() and actions.isdigit()):
-        raise ValueError(f"MDP {model!r}; must be all:SxA, as in all:2x2")
-    row = options.load_rule(rule)
-    size = int(states), int(actions)
-    verdict = decide_all(row + REWARD if setting.reward else row, *size, control=setting.control)
-    if certificate is not None:
-        fact = generic_fact(row, *size, verdict, reward=setting.reward, control=setting.control)
-        _write_certificate(fact, f"{rule} on every MDP of size {model[4:]}", verdict, Path(certificate))
-    if as_json:
-        render.print_json(verdict.to_json())
-    else:
-        print(f"{rule}{' + R' if setting.reward else ''} on every MDP of size {model[4:]}: {verdict.verdict}")
-        print(describe.verdict(verdict))
-
-
-def _write_certificate(fact: Json | None, where: str, verdict: Verdict, path: Path) -> None:
-    from proofs.certificate import certificate, write
-
-    if fact is None:
-        raise ValueError(f"{path}: the verdict {verdict.verdict!r} ({verdict.method}) leaves nothing to certify")
-    what = {"gradient": "is a gradient field", "not-gradient": "is not a gradient field"}[verdict.verdict]
-    write(
-        certificate("curl", f"{where} {what}: {verdict.holds_for}", "proved", [fact], verdict.reason, verdict.method),
-        path,
-    )
-
-
 OWN_FILES = (draw.portrait, cycles.cycles, bifurcation.bifurcation, hunt.hunt, reproduce.reproduce, verify.verify)
-for command in (*motion.COMMANDS, *OWN_FILES, verify.check):
+for command in (curl.curl, *motion.COMMANDS, *OWN_FILES, verify.check, choose.choose):
     cli.add_command(command)
-
-
-@cli.command()
-@click.argument("model", metavar="[MDP]", required=False)
-@click.option("--outside/--inside", default=None, help="Will it be evaluated outside the teacher's states?")
-@click.option("--improve/--copy", default=None, help="Is improvement over the teacher wanted, over speed?")
-@click.option("--strong/--weak", default=None, help="Is the teacher strong?")
-@click.option("--values/--no-values", default=None, help="Are the teacher's values V known?")
-@options.teacher_option
-@options.alpha_option
-@click.option("--no-measure", is_flag=True, help="The tree alone: run nothing.")
-@click.option("--starts", metavar="N", type=click.IntRange(1, 100), help="Starts of a rule without guarantee (4).")
-@click.option("--seed", metavar="N", type=click.IntRange(0), help="Seed of the starts but the first, zero (default 0).")
-@click.option("--limit", metavar="T", callback=options.time, help="Longest time of a flow, in the time of F (5000).")
-@click.option("-o", "--output", metavar="FIG", help="Draw the evidence: .png, .svg or .pdf.")
-@options.json_option
-def choose(
-    model: str | None,
-    teacher: str | None,
-    alpha: Fraction,
-    no_measure: bool,
-    starts: int | None,
-    seed: int | None,
-    limit: float | None,
-    output: str | None,
-    as_json: bool,
-    **given: bool | None,
-) -> None:
-    """Which rule to use: the paper's decision tree, and what every rule does on the MDP.
-
-    With an MDP, what follows from it is derived, with the numbers, unless an option says otherwise. What is still
-    missing is asked on a terminal; where nobody can be asked, every wish is answered. Then every rule is run, with and
-    without reward, and ranked by what guarantees it, what it reaches, speed and variance, beside the tree's advice.
-    Without an MDP the tree answers alone. Ctrl-C ranks what is there.
-
-    \b
-    Examples:
-      vorticity choose --outside --copy
-      vorticity choose chain --json
-      vorticity choose swirl --outside --improve -o swirl.png
-      vorticity choose corridor --teacher softmax:0.1 --copy --no-measure
-    """
-    from dynamics.choice import choose, known
-    from vorticity import choose as face
-
-    options_of_measuring = {"--starts": starts, "--seed": seed, "--limit": limit, "--output": output}
-    named = [name for name, value in options_of_measuring.items() if value is not None] + ["--alpha"] * (alpha != 1)
-    if model is None and teacher is not None:
-        raise ValueError("--teacher is given without an MDP; it is a teacher's policy on one")
-    if named and (model is None or no_measure):
-        why = "without an MDP" if model is None else "with --no-measure"
-        raise ValueError(f"{named[0]} is given {why}; it is about what is measured on one")
-    if output is not None:
-        options.check_output(output, (".png", ".svg", ".pdf"))
-    world = None if model is None else options.load_mdp(model, teacher)
-    if world is not None and not no_measure:
-        _measured_choice(world, given, alpha, (starts or 4, seed or 0, limit or 5000.0), output, as_json)
-        return
-    found = face.facts(world, given, face.asker())
-    advice = choose(known(found))
-    answer = face.to_json(world, found, advice)
-    if as_json:
-        render.print_json(answer)
-    else:
-        print(face.text(answer, advice))
-
-
-def _measured_choice(
-    world: MDP,
-    given: dict[str, bool | None],
-    alpha: Fraction,
-    run: tuple[int, int, float],
-    output: str | None,
-    as_json: bool,
-) -> None:
-    """`choose MDP`: the tree's advice, then the evidence."""
-    from vorticity import choose as face
-    from vorticity import measured
-
-    starts, seed, limit = run
-    cases = measured.cases(world, given, face.asker())
-    if not as_json and len(cases) == 1 and cases[0].advice is not None:
-        advice = cases[0].advice
-        print(face.text(face.to_json(world, cases[0].found, advice), advice), end="\n\n")
-    render.note(f"running every rule on {world.name or 'this MDP'}, each flow to time {limit:g} at most")
-    with render.progress("measuring") as tell:
-        answer = measured.measure(world, cases, tell, alpha=alpha, starts=starts, seed=seed, limit=limit)
-    if as_json:
-        render.print_json(measured.to_json(world, answer))
-    else:
-        measured.show(world, answer)
-    if output is not None:
-        measured.write_picture(answer, world.name or "the MDP", Path(output))
-        render.note(f"written: {output}")
-    if not answer.complete:
-        raise KeyboardInterrupt
 
 
 @cli.command()

@@ -104,8 +104,7 @@ def cycles(
         if found.family is not None:
             print(f"a family of closed orbits, one of period {found.family.period:.10g}: none of them is isolated")
         print(f"searched: {found.searched}; numerical, not proved{' but for what says so' if prove else ''}")
-    for warning in field.warnings:
-        render.note(warning)
+    render.notes(field.warnings)
 
 
 def _table(headers: list[str], rows: Iterable[list[str]]) -> None:

@@ -119,8 +119,7 @@ def portrait(
         for field, seen in zip(fields, ends, strict=False):
             render.say(_basins_sentence(field, seen))
         print(f"written: {', '.join(str(path) for path in written)}")
-    for warning in dict.fromkeys(text for field in fields for text in field.warnings):
-        render.note(warning)
+    render.notes(text for field in fields for text in field.warnings)
 
 
 def _check_outputs(output: str, data: str | None) -> None:

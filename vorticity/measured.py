@@ -14,7 +14,7 @@ from dynamics.ranking import MEASURE, ORDER, SAID, WISHES, Ranking, ranking, spe
 from dynamics.tree_checks import Check, checks
 from mdp.model import MDP
 from proofs.curl import LARGEST_CHECKED, decide
-from vorticity import choose as face
+from vorticity import advice as face
 from vorticity import render
 
 Json = dict[str, Any]

@@ -97,8 +97,7 @@ def flow(
     else:
         render.say(f"{label(field.rule)} on {world.name}: {sentence(found, discrete)}")
         render.table(["evidence", ""], [[key, brief(value)] for key, value in found.evidence.items()])
-    for warning in field.warnings:
-        render.note(warning)
+    render.notes(field.warnings)
     if as_json and found.trajectory.note:
         render.note(found.trajectory.note)
 

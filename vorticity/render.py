@@ -145,6 +145,12 @@ def json_text(answer: Mapping[str, Any]) -> str:
     return json.dumps(jsonable(answer), allow_nan=False)
 
 
+def notes(texts: Iterable[str]) -> None:
+    """Remarks, each once."""
+    for text in dict.fromkeys(texts):
+        note(text)
+
+
 def note(text: str) -> None:
     """A remark, on standard error: it never mixes with an answer."""
     print(f"vorticity: note: {clean(text)}", file=sys.stderr)
