@@ -1,7 +1,7 @@
 """Named MDPs, one cited entry each. All numbers are exact; `P[s][a][s']`, and a row that sums to less than 1 may end.
 
 The models of the claims (`fig2`, `corridor-cycle`, `swirl`, `aliased-cycle`) and those that `vorticity hunt` found
-(`entropy-cycle`, `one-state-cycle`, `aliased-mild`, `corridor-sharp`) are fixed; the others are the small worlds that
+(`entropy-cycle`, `one-state-cycle`, `aliased-mild`, `corridor-sharp`) are fixed, `copying-cycle` too; the others are the small worlds that
 questions are asked about, and take a size: `load("corridor:3")`.
 """
 
@@ -268,6 +268,36 @@ def corridor_sharp() -> MDP:
     )
 
 
+def copying_cycle() -> MDP:
+    """No reward at all, two observations: on-policy distillation, which only copies its teacher, has a limit cycle.
+
+    Five states, two actions; s0 and s3, s4 look alike, s1 and s2 look alike. s0: stay to s1, go to s2; s1: stay to s3,
+    go ends; s2: stay stays, go ends; s3: stay to s4, go ends; s4: stay stays, go to s3. g = 1, start s0. The teacher
+    goes in s0 and s1 and stays in s2, s3 and s4, each with probability 19/20: no student with two observations can.
+
+    With p and x the chances to go under either observation the visits are 1, 1 − p, p/x, (1 − p)(1 − x)/p and
+    (1 − p)²(1 − x)/p². A student that goes meets s0, where the teacher goes, more than s3 and s4, so it goes more, and
+    meets s2, where the teacher stays, under the other observation; staying there leads to s3 and s4, where the teacher
+    stays too, so it stays under the first as well; then it meets s1 rather than s2, and so on. Period 16.2116542,
+    peak-to-peak log-odds 2.3508 and 1.5482; N-distill rests at log-odds (3.91299, −0.54065), N-distill with KL at
+    (4.94710, −2.93601), teacher distill at (0, −2.89579).
+
+    >>> copying_cycle().observation.tolist(), bool(copying_cycle().R.any())
+    ([0, 1, 1, 0, 0], False)
+    """
+    goes, stays = ["1/20", "19/20"], ["19/20", "1/20"]
+    return MDP(
+        P=_deterministic([[1, 2], [3, -1], [2, -1], [4, -1], [4, 3]]),
+        R=[[0, 0]] * 5,
+        initial=[1, 0, 0, 0, 0],
+        observation=[0, 1, 1, 0, 0],
+        teacher=[goes, goes, stays, stays, stays],
+        states=["s0", "s1", "s2", "s3", "s4"],
+        actions=["stay", "go"],
+        name="copying-cycle",
+    )
+
+
 def corridor(length: int = 11) -> MDP:
     """A one-dimensional grid: leaving on the right pays +1, leaving on the left −1, and nothing else pays.
 
@@ -390,6 +420,12 @@ _ENTRIES = (
     Entry("one-state-cycle", "a limit cycle in one state with three actions: entropy bonus", HUNT, one_state_cycle),
     Entry("aliased-mild", "on-policy distill + R cycles under two observations, mildly", HUNT, aliased_mild),
     Entry("corridor-sharp", "on-policy distill + R cycles at g = 0.95, a teacher nearly sure", HUNT, corridor_sharp),
+    Entry(
+        "copying-cycle",
+        "on-policy distill cycles with no reward at all: two observations",
+        "this project, O2",
+        copying_cycle,
+    ),
     Entry(
         "corridor", "a row of cells, +1 right, -1 left; good teacher", f"{PAPER}, Fig. 6", corridor, "cells", 1, 10_000
     ),
