@@ -1,8 +1,9 @@
 """Named MDPs, one cited entry each. All numbers are exact; `P[s][a][s']`, and a row that sums to less than 1 may end.
 
-The models of the claims (`fig2`, `corridor-cycle`, `swirl`, `aliased-cycle`) and those that `vorticity hunt` found
-(`entropy-cycle`, `one-state-cycle`, `aliased-mild`, `corridor-sharp`) are fixed, `copying-cycle` too; the others are the small worlds that
-questions are asked about, and take a size: `load("corridor:3")`.
+The models of the claims (`fig2`, `corridor-cycle`, `swirl`, `aliased-cycle`), those that `vorticity hunt` found
+(`entropy-cycle`, `one-state-cycle`, `aliased-mild`, `corridor-sharp`) and the two that cycle without any reward
+(`copying-cycle`, `reverse-copying-cycle`) are fixed; the others are the small worlds that questions are asked about,
+and take a size: `load("corridor:3")`.
 """
 
 from __future__ import annotations
@@ -298,6 +299,31 @@ def copying_cycle() -> MDP:
     )
 
 
+def reverse_copying_cycle() -> MDP:
+    """No reward and four states under two observations: reverse KL on the student's own states has a limit cycle.
+
+    The rule is per-token on-policy distillation of language models. s0, s1 look alike, s2, s3 look alike. s0: a0 to
+    s3, a1 to s2; s1: a0 to s3, a1 stays; s2: a0 ends, a1 stays; s3: a0 to s1, a1 ends. g = 1, start s0; the teacher
+    takes a1 in s1 and s2 and a0 in s0 and s3, each with probability 99/100. The uniform student is the one rest point,
+    by symmetry, and repels. Period 10.6395973, peak-to-peak log-odds 5.6907 and 6.2845; on-policy distill rests at the
+    same point, corrected reverse KL elsewhere.
+
+    >>> reverse_copying_cycle().teacher[:, 1].tolist()
+    [0.01, 0.99, 0.99, 0.01]
+    """
+    left, right = ["99/100", "1/100"], ["1/100", "99/100"]
+    return MDP(
+        P=_deterministic([[3, 2], [3, 1], [-1, 2], [1, -1]]),
+        R=[[0, 0]] * 4,
+        initial=[1, 0, 0, 0],
+        observation=[0, 0, 1, 1],
+        teacher=[left, right, right, left],
+        states=["s0", "s1", "s2", "s3"],
+        actions=["a0", "a1"],
+        name="reverse-copying-cycle",
+    )
+
+
 def corridor(length: int = 11) -> MDP:
     """A one-dimensional grid: leaving on the right pays +1, leaving on the left −1, and nothing else pays.
 
@@ -420,11 +446,9 @@ _ENTRIES = (
     Entry("one-state-cycle", "a limit cycle in one state with three actions: entropy bonus", HUNT, one_state_cycle),
     Entry("aliased-mild", "on-policy distill + R cycles under two observations, mildly", HUNT, aliased_mild),
     Entry("corridor-sharp", "on-policy distill + R cycles at g = 0.95, a teacher nearly sure", HUNT, corridor_sharp),
+    Entry("copying-cycle", "on-policy distill cycles with no reward at all", "this project, O2", copying_cycle),
     Entry(
-        "copying-cycle",
-        "on-policy distill cycles with no reward at all: two observations",
-        "this project, O2",
-        copying_cycle,
+        "reverse-copying-cycle", "reverse KL cycles with no reward at all", "this project, O2", reverse_copying_cycle
     ),
     Entry(
         "corridor", "a row of cells, +1 right, -1 left; good teacher", f"{PAPER}, Fig. 6", corridor, "cells", 1, 10_000
