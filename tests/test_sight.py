@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -55,7 +57,7 @@ def test_sight_changes_nothing_but_observations() -> None:
 def test_a_wider_window_tells_more_apart_and_the_widest_everything() -> None:
     for seed in SEEDS:
         worlds = [grid_world(seed, SIZE, sight=r) for r in range(SIZE)]
-        for near, far in zip(worlds, worlds[1:], strict=False):
+        for near, far in pairwise(worlds):
             pairs = set(zip(far.observation.tolist(), near.observation.tolist(), strict=True))
             assert len(pairs) == far.n_observations  # each of the wider window's lies within one of the narrower's
         assert worlds[-1].n_observations == worlds[-1].n_states
@@ -73,5 +75,5 @@ def test_a_blind_cell_sees_its_own_kind() -> None:
 
 @pytest.mark.parametrize("sight", [-1, 1.0, True, "1"])
 def test_sight_is_a_whole_number(sight: object) -> None:
-    with pytest.raises(ValueError, match="sight is .*; must be an integer of at least 0"):
+    with pytest.raises(ValueError, match=r"sight is .*; must be an integer of at least 0"):
         grid_world(0, 3, sight=sight)  # type: ignore[arg-type]

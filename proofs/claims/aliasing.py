@@ -257,15 +257,15 @@ O3 = Claim(
     "O3",
     "several ends under aliasing, and no improvement",
     "On three cells of a corridor that look alike, on-policy distillation without reward has two attracting rest "
-    "points and a repelling one between them: the start decides. A correction, though a gradient, has three as well; when the "
-    "teacher acts there is one. P3 falls: on relay, two states that look alike, teacher bootstrapping ends from every "
-    "start at a student that earns less than the teacher, and less than the uniform student.",
+    "points and a repelling one between them: the start decides. A correction, though a gradient, has three as well; "
+    "when the teacher acts there is one. P3 falls: on relay, two states that look alike, teacher bootstrapping ends from "
+    "every start at a student that earns less than the teacher, and less than the uniform student.",
     r"\dot z = 2 p (1 - p) \left(V_\pi(s_1) - p\right)",
     "the MDPs named, alpha 1, ODE",
     "this project",
     "rest points of a box by branch and bound; bootstrapping's field on relay for all theta; exact returns",
     "A teacher that goes on as it goes makes a student's lean its own reason: leaning left it sees the left cell, "
-    "where the teacher goes left. On relay d(s1) = p, and going on is worth V_pi(s1) = 19/20 in s0 and -1 in s1: the pull is "
-    "p (1 - p) (19/20 - p), so p -> 19/20, while the return p (1 - p) is greatest at 1/2.",
+    "where the teacher goes left. On relay d(s1) = p, and going on is worth V_pi(s1) = 19/20 in s0 and -1 in s1: "
+    "the pull is p (1 - p) (19/20 - p), so p -> 19/20, while the return p (1 - p) is greatest at 1/2.",
     check_o3,
 )
