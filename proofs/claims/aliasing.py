@@ -258,8 +258,8 @@ O3 = Claim(
     "several ends under aliasing, and no improvement",
     "On three cells of a corridor that look alike, on-policy distillation without reward has two attracting rest "
     "points and a repelling one between them: the start decides. A correction, though a gradient, has three as well; "
-    "when the teacher acts there is one. P3 falls: on relay, two states that look alike, teacher bootstrapping ends from "
-    "every start at a student that earns less than the teacher, and less than the uniform student.",
+    "when the teacher acts there is one. P3 falls: on relay, two states that look alike, teacher bootstrapping ends "
+    "from every start at a student that earns less than the teacher, and less than the uniform student.",
     r"\dot z = 2 p (1 - p) \left(V_\pi(s_1) - p\right)",
     "the MDPs named, alpha 1, ODE",
     "this project",
