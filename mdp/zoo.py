@@ -1,9 +1,9 @@
 """Named MDPs, one cited entry each. All numbers are exact; `P[s][a][s']`, and a row that sums to less than 1 may end.
 
 The models of the claims (`fig2`, `corridor-cycle`, `swirl`, `aliased-cycle`), those that `vorticity hunt` found
-(`entropy-cycle`, `one-state-cycle`, `aliased-mild`, `corridor-sharp`) and the two that cycle without any reward
-(`copying-cycle`, `reverse-copying-cycle`) are fixed; the others are the small worlds that questions are asked about,
-and take a size: `load("corridor:3")`.
+(`entropy-cycle`, `one-state-cycle`, `aliased-mild`, `corridor-sharp`) and the three that cycle without any reward
+(`copying-cycle`, `blind-copying-cycle`, `reverse-copying-cycle`) are fixed; the others are the small worlds that
+questions are asked about, and take a size: `load("corridor:3")`.
 """
 
 from __future__ import annotations
@@ -299,6 +299,30 @@ def copying_cycle() -> MDP:
     )
 
 
+def blind_copying_cycle() -> MDP:
+    """No reward and a student that sees nothing: one observation, three actions, and on-policy distillation cycles.
+
+    Four states. s0: a0 to s2, a1 to s1, a2 ends; s1: a0 to s2, else to s3; s2: a0 to s0, else stays; s3: stays. g =
+    0.99, start s2. The teacher takes a2 in s0, s1 and s2 and a1 in s3, with 98/100, the others with 1/100 each. Period
+    5.4452774, peak-to-peak differences of logits to a0 1.3316 and 0.9095; N-distill and N-distill with KL come to rest.
+
+    >>> blind_copying_cycle().n_observations
+    1
+    """
+    third, second = ["1/100", "1/100", "98/100"], ["1/100", "98/100", "1/100"]
+    return MDP(
+        P=_deterministic([[2, 1, -1], [2, 3, 3], [0, 2, 2], [3, 3, 3]]),
+        R=[[0, 0, 0]] * 4,
+        initial=[0, 0, 1, 0],
+        discount="0.99",
+        observation=[0, 0, 0, 0],
+        teacher=[third, third, third, second],
+        states=["s0", "s1", "s2", "s3"],
+        actions=["a0", "a1", "a2"],
+        name="blind-copying-cycle",
+    )
+
+
 def reverse_copying_cycle() -> MDP:
     """No reward and four states under two observations: reverse KL on the student's own states has a limit cycle.
 
@@ -447,6 +471,9 @@ _ENTRIES = (
     Entry("aliased-mild", "on-policy distill + R cycles under two observations, mildly", HUNT, aliased_mild),
     Entry("corridor-sharp", "on-policy distill + R cycles at g = 0.95, a teacher nearly sure", HUNT, corridor_sharp),
     Entry("copying-cycle", "on-policy distill cycles with no reward at all", "this project, O2", copying_cycle),
+    Entry(
+        "blind-copying-cycle", "the same with one observation, three actions", "this project, O2", blind_copying_cycle
+    ),
     Entry(
         "reverse-copying-cycle", "reverse KL cycles with no reward at all", "this project, O2", reverse_copying_cycle
     ),

@@ -22,7 +22,7 @@ from proofs.exact import ExactField, exact_field, generic, pull_back
 from proofs.planar import TrappingBox, trapping_box
 from proofs.points import has_logarithms, setting
 
-TRAP = (-3.0, 3.0)  # log-odds: a little outside of the teachers' ±log 19 and within their ±log 99
+TRAP = (-3.0, 3.0)  # log-odds: a little outside of the ±log 19 of copying-cycle's teacher
 
 
 # --- O1 ---------------------------------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def mean_attracts(exact: ExactField) -> bool:
 def likeness(mdp: MDP) -> MDP:
     """The MDP with the teacher's row at the first state of an observation for all of its states."""
     first = [mdp.observation.tolist().index(o) for o in mdp.observation]
-    return mdp.replace(teacher=[list(teacher_table(mdp)[s]) for s in first])
+    return mdp.replace(teacher=[list(teacher_table(mdp)[s]) for s in first], name=f"{mdp.name}, rows alike")
 
 
 def check_o1(ledger: Ledger) -> None:
@@ -162,6 +162,9 @@ def check_o2(ledger: Ledger) -> None:
     note_rests(ledger, field, ["source"])
     note_settles(ledger, Field(mdp, ledger.rule("n-distill")), [3.91299, -0.54065])
     note_settles(ledger, Field(mdp, ledger.rule("n-distill-kl")), [4.94710, -2.93601])
+    blind = Field(zoo.load("blind-copying-cycle"), ledger.rule("on-policy"))
+    note_trap(ledger, blind, [[-0.5, 3.5], [-0.5, 7.0]])
+    note_rests(ledger, blind, ["source"])
     other = zoo.load("reverse-copying-cycle")
     per_token = Field(other, ledger.rule("reverse-kl"))
     note_trap(ledger, per_token, (-5.0, 5.0))
@@ -175,8 +178,9 @@ O2 = Claim(
     "copying alone can cycle",
     "Without any reward: on copying-cycle, five states under two observations, on-policy distillation has an "
     "attracting limit cycle of period 16.2117 round its only rest point within 12 nats, a source; no trajectory leaves "
-    "[-3, 3]^2, and all of them enter it. On reverse-copying-cycle, four states, so has reverse KL. The corrections "
-    "N-distill and N-distill with KL come to rest. If states that look alike have one teacher's row, copying does too.",
+    "[-3, 3]^2, and all of them enter it. So has it on blind-copying-cycle, four states under one observation with "
+    "three actions, and reverse KL on reverse-copying-cycle, four states. On copying-cycle the corrections come to "
+    "rest, and so does copying itself if states that look alike have one teacher's row.",
     r"\theta(t + T) = \theta(t), \qquad T > 0, \qquad \mathrm{KL}(\pi\|\pi_\theta)\ \text{rises somewhere}",
     "the MDPs named, alpha 1, no reward, ODE",
     "this project",
