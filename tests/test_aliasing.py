@@ -45,7 +45,7 @@ def as_case(mdp: MDP, rule: str = "on-policy") -> oracle.Case:
 # --- O1 ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_driven_by_the_teacher_every_start_ends_at_the_mean_of_its_rows(seed: int) -> None:
     mdp = random.episodic(seed, 5, 3, observations=2)
     visits = evaluation.visits(mdp, mdp.teacher)
@@ -89,7 +89,7 @@ def distance_rate(field: Field, theta: Array, target: Array) -> tuple[float, flo
 
 
 @pytest.mark.parametrize("rule", ["on-policy", "teacher", "reverse-kl"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_teacher_that_can_be_represented_attracts_for_any_features(rule: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     student = features(rng.standard_normal((12, 4)), 3)
@@ -190,14 +190,26 @@ def test_bootstrapping_ends_worse_than_the_uniform_student() -> None:
         assert evaluation.expected_return(field.mdp, end) == pytest.approx(19 / 400, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["O1", "O3"])
-def test_broken_rows_make_the_claims_fall(name: str) -> None:
-    assert verify(CLAIMS[name]).as_expected
-    for rule in ("on-policy", "teacher"):
-        row = dataclasses.replace(TABLE[rule], loss=-CROSS_ENTROPY)
-        assert not verify(CLAIMS[name], table=dict(TABLE) | {rule: row}).as_expected
-    swapped = dict(TABLE) | {"bootstrap": TABLE["reward"], "reverse-kl": TABLE["on-policy"]}
-    assert not verify(CLAIMS[name], table=swapped).as_expected
+@pytest.mark.parametrize(
+    ("name", "rule", "change"),
+    [
+        ("O1", "teacher", {"loss": -CROSS_ENTROPY}),
+        ("O1", "reverse-kl", {"loss": CROSS_ENTROPY}),
+        ("O3", "on-policy", {"loss": -CROSS_ENTROPY}),
+        ("O3", "bootstrap", {"horizon": "episode"}),
+    ],
+)
+def test_broken_rows_make_the_claims_fall(name: str, rule: str, change: dict[str, object]) -> None:
+    """That they hold of the rows as they are: test_claims.py."""
+    row = dataclasses.replace(TABLE[rule], **change)  # type: ignore[arg-type]
+    found = verify(CLAIMS[name], table=dict(TABLE) | {rule: row})
+    assert found.verdict == "refuted" and found.failed
+
+
+@pytest.mark.slow
+def test_a_broken_row_makes_the_cycle_fall() -> None:
+    row = dataclasses.replace(TABLE["on-policy"], reward=TABLE["n-distill"].reward)  # the correction: it rests
+    assert verify(CLAIMS["O2"], table=dict(TABLE) | {"on-policy": row}).verdict == "refuted"
 
 
 # --- the experiment ---------------------------------------------------------------------------------------------------
