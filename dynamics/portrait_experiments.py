@@ -266,6 +266,34 @@ def draw_tradeoff(rows: list[Row], summary: Summary) -> Figure:
     return figure
 
 
+def draw_aliasing(rows: list[Row], summary: Summary) -> Figure:
+    """Against sight, for each rule without reward: KL on the teacher's states, return lost, and how often KL rose."""
+    titles = ["KL on the teacher's states", "return lost to the window", "runs in which that KL rose on the way"]
+    figure, axes = panels(3, titles, width=4.6)
+    rules = [rule for rule in levels(summary.table, "rule") if not rule.endswith("+ R")]
+    sights = levels(summary.table, "sight")
+    for k, rule in enumerate(rules):
+        lines = where(summary.table, rule=rule)
+        x = np.array([sights.index(row["sight"]) for row in lines]) + 0.1 * (k - (len(rules) - 1) / 2)
+        look: dict[str, Any] = {"color": SERIES[k], "marker": MARKS[k], "markersize": 6, "label": rule}
+        look |= {"linestyle": DASHES[k % len(DASHES)], "linewidth": 1.2}
+        for ax, key in zip(axes, ("kl_teacher", "lost"), strict=False):
+            y = np.array([row[key] for row in lines])
+            ends = np.array([[row[key] - row[f"{key}_low"], row[f"{key}_high"] - row[key]] for row in lines]).T
+            ax.errorbar(x, y, yerr=np.where(np.isfinite(ends), ends, 0), capsize=2, elinewidth=1, **look)
+        counts = [[int(part) for part in row["kl_rose"].split("/")] for row in lines]
+        axes[2].plot(x, [100 * rose / of for rose, of in counts], **look)
+    axes[0].set(ylabel="nats a step", ylim=(0, None))
+    axes[1].axhline(0, color=PALE, linewidth=1, zorder=0)
+    axes[1].set_ylabel("return with full sight less return")
+    axes[2].set(ylabel="%", ylim=(-4, 104))
+    for ax in axes:
+        ax.set_xticks(range(len(sights)), [str(sight) for sight in sights])
+        ax.set_xlabel("sight: cells seen in each direction")
+    legend_below(figure, axes[0], len(rules))
+    return figure
+
+
 def _styled(draw: Callable[[list[Row], Summary], Figure]) -> Callable[[list[Row], Summary], Figure]:
     def drawn(rows: list[Row], summary: Summary) -> Figure:
         with style():
@@ -283,5 +311,6 @@ FIGURES: Mapping[str, Callable[[list[Row], Summary], Figure]] = MappingProxyType
         "fig5": _styled(draw_fig5),
         "fig6": _styled(draw_fig6),
         "tradeoff": _styled(draw_tradeoff),
+        "aliasing": _styled(draw_aliasing),
     }
 )

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from mdp.model import MDP
 from mdp.numbers import rational
 from mdp.policy import Array
+from mdp.sight import observations
 
 Number = str | int | float | Fraction
 Seed = int | np.random.Generator
@@ -147,7 +148,13 @@ def garnet(
 
 
 def grid_world(
-    rng: Seed, size: int = 20, *, slip: Number = "0.1", ending: Number = "0.01", discount: Number = 1
+    rng: Seed,
+    size: int = 20,
+    *,
+    slip: Number = "0.1",
+    ending: Number = "0.01",
+    discount: Number = 1,
+    sight: int | None = None,
 ) -> MDP:
     """A random grid world of size × size cells, with sparse P and no teacher (see `mdp.solve` for those).
 
@@ -159,12 +166,18 @@ def grid_world(
     into a wall or off the grid stays. `R[s, a]` is the expected reward of the cell the move leads to (staying counts);
     a terminal cell then ends the episode, and so does every action with probability `ending`. A state is named
     "row,column". P and R are floats. The paper's own probabilities of the cells are not known here.
-    Raises ValueError when size is below 1, or slip or ending is not from 0 to 1.
-    Source: the paper, appendix (experimental details).
+
+    `sight`: how far the student sees. At r it sees the kinds of the cells at most r rows and columns away, and states
+    that see the same share an observation (`mdp.sight.observations`); None: every state has its own. It changes no
+    draw: one seed is one grid at every sight.
+    Raises ValueError when size is below 1, slip or ending is not from 0 to 1, or sight is no integer of at least 0.
+    Source: the paper, appendix (experimental details); the window of sight is this project's.
 
     >>> m = grid_world(0, size=5, slip=0)
     >>> m.states[int(m.initial.argmax())], m.n_actions, float(m.P.max())
     ('2,2', 4, 0.99)
+    >>> [grid_world(0, size=5, sight=r).n_observations for r in (0, 1, 2)], m.n_observations
+    ([2, 19, 22], 22)
     """
     rng = generator(rng)
     _sizes(size=size)
@@ -188,6 +201,7 @@ def grid_world(
         R=R,
         initial=[int(cell == centre) for cell in cells],
         discount=discount,
+        observation=None if sight is None else observations(kind.reshape(size, size), cells, sight).tolist(),
         states=[f"{cell // size},{cell % size}" for cell in cells.tolist()],
         actions=list(_MOVES),
         name="grid-world",

@@ -1,7 +1,8 @@
 """Named MDPs, one cited entry each. All numbers are exact; `P[s][a][s']`, and a row that sums to less than 1 may end.
 
-The models of the claims (`fig2`, `corridor-cycle`, `swirl`, `aliased-cycle`) and those that `vorticity hunt` found
-(`entropy-cycle`, `one-state-cycle`, `aliased-mild`, `corridor-sharp`) are fixed; the others are the small worlds that
+The models of the claims (`fig2`, `corridor-cycle`, `swirl`, `aliased-cycle`), those that `vorticity hunt` found
+(`entropy-cycle`, `one-state-cycle`, `aliased-mild`, `corridor-sharp`) and the three that cycle without any reward
+(`copying-cycle`, `blind-copying-cycle`, `reverse-copying-cycle`) are fixed; the others are the small worlds that
 questions are asked about, and take a size: `load("corridor:3")`.
 """
 
@@ -268,6 +269,85 @@ def corridor_sharp() -> MDP:
     )
 
 
+def copying_cycle() -> MDP:
+    """No reward at all, two observations: on-policy distillation, which only copies its teacher, has a limit cycle.
+
+    Five states, two actions; s0 and s3, s4 look alike, s1 and s2 look alike. s0: stay to s1, go to s2; s1: stay to s3,
+    go ends; s2: stay stays, go ends; s3: stay to s4, go ends; s4: stay stays, go to s3. g = 1, start s0. The teacher
+    goes in s0 and s1 and stays in s2, s3 and s4, each with probability 19/20: no student with two observations can.
+
+    With p and x the chances to go under either observation the visits are 1, 1 − p, p/x, (1 − p)(1 − x)/p and
+    (1 − p)²(1 − x)/p². A student that goes meets s0, where the teacher goes, more than s3 and s4, so it goes more, and
+    meets s2, where the teacher stays, under the other observation; staying there leads to s3 and s4, where the teacher
+    stays too, so it stays under the first as well; then it meets s1 rather than s2, and so on. Period 16.2116542,
+    peak-to-peak log-odds 2.3508 and 1.5482; N-distill rests at log-odds (3.91299, −0.54065), N-distill with KL at
+    (4.94710, −2.93601), teacher distill at (0, −2.89579).
+
+    >>> copying_cycle().observation.tolist(), bool(copying_cycle().R.any())
+    ([0, 1, 1, 0, 0], False)
+    """
+    goes, stays = ["1/20", "19/20"], ["19/20", "1/20"]
+    return MDP(
+        P=_deterministic([[1, 2], [3, -1], [2, -1], [4, -1], [4, 3]]),
+        R=[[0, 0]] * 5,
+        initial=[1, 0, 0, 0, 0],
+        observation=[0, 1, 1, 0, 0],
+        teacher=[goes, goes, stays, stays, stays],
+        states=["s0", "s1", "s2", "s3", "s4"],
+        actions=["stay", "go"],
+        name="copying-cycle",
+    )
+
+
+def blind_copying_cycle() -> MDP:
+    """No reward and a student that sees nothing: one observation, three actions, and on-policy distillation cycles.
+
+    Four states. s0: a0 to s2, a1 to s1, a2 ends; s1: a0 to s2, else to s3; s2: a0 to s0, else stays; s3: stays. g =
+    0.99, start s2. The teacher takes a2 in s0, s1 and s2 and a1 in s3, with 98/100, the others with 1/100 each. Period
+    5.4452774, peak-to-peak differences of logits to a0 1.3316 and 0.9095; N-distill and N-distill with KL come to rest.
+
+    >>> blind_copying_cycle().n_observations
+    1
+    """
+    third, second = ["1/100", "1/100", "98/100"], ["1/100", "98/100", "1/100"]
+    return MDP(
+        P=_deterministic([[2, 1, -1], [2, 3, 3], [0, 2, 2], [3, 3, 3]]),
+        R=[[0, 0, 0]] * 4,
+        initial=[0, 0, 1, 0],
+        discount="0.99",
+        observation=[0, 0, 0, 0],
+        teacher=[third, third, third, second],
+        states=["s0", "s1", "s2", "s3"],
+        actions=["a0", "a1", "a2"],
+        name="blind-copying-cycle",
+    )
+
+
+def reverse_copying_cycle() -> MDP:
+    """No reward and four states under two observations: reverse KL on the student's own states has a limit cycle.
+
+    The rule is per-token on-policy distillation of language models. s0, s1 look alike, s2, s3 look alike. s0: a0 to
+    s3, a1 to s2; s1: a0 to s3, a1 stays; s2: a0 ends, a1 stays; s3: a0 to s1, a1 ends. g = 1, start s0; the teacher
+    takes a1 in s1 and s2 and a0 in s0 and s3, each with probability 99/100. The uniform student is the one rest point,
+    by symmetry, and repels. Period 10.6395973, peak-to-peak log-odds 5.6907 and 6.2845; on-policy distill rests at the
+    same point, corrected reverse KL elsewhere.
+
+    >>> reverse_copying_cycle().teacher[:, 1].tolist()
+    [0.01, 0.99, 0.99, 0.01]
+    """
+    left, right = ["99/100", "1/100"], ["1/100", "99/100"]
+    return MDP(
+        P=_deterministic([[3, 2], [3, 1], [-1, 2], [1, -1]]),
+        R=[[0, 0]] * 4,
+        initial=[1, 0, 0, 0],
+        observation=[0, 0, 1, 1],
+        teacher=[left, right, right, left],
+        states=["s0", "s1", "s2", "s3"],
+        actions=["a0", "a1"],
+        name="reverse-copying-cycle",
+    )
+
+
 def corridor(length: int = 11) -> MDP:
     """A one-dimensional grid: leaving on the right pays +1, leaving on the left −1, and nothing else pays.
 
@@ -390,6 +470,13 @@ _ENTRIES = (
     Entry("one-state-cycle", "a limit cycle in one state with three actions: entropy bonus", HUNT, one_state_cycle),
     Entry("aliased-mild", "on-policy distill + R cycles under two observations, mildly", HUNT, aliased_mild),
     Entry("corridor-sharp", "on-policy distill + R cycles at g = 0.95, a teacher nearly sure", HUNT, corridor_sharp),
+    Entry("copying-cycle", "on-policy distill cycles with no reward at all", "this project, O2", copying_cycle),
+    Entry(
+        "blind-copying-cycle", "the same with one observation, three actions", "this project, O2", blind_copying_cycle
+    ),
+    Entry(
+        "reverse-copying-cycle", "reverse KL cycles with no reward at all", "this project, O2", reverse_copying_cycle
+    ),
     Entry(
         "corridor", "a row of cells, +1 right, -1 left; good teacher", f"{PAPER}, Fig. 6", corridor, "cells", 1, 10_000
     ),

@@ -9,6 +9,7 @@ from pathlib import Path
 from dynamics.rules import TABLE
 from mdp.reading import nearest
 from proofs.certificate import certificate, write
+from proofs.claims.aliasing import O1, O2, O3
 from proofs.claims.claim import Claim, Finding, Json, Ledger, Table, verdict_of
 from proofs.claims.convergence import P1, P2, P3, P4, RUNAWAY
 from proofs.claims.cycles import C2, C4, C5, C6, C7
@@ -16,7 +17,7 @@ from proofs.claims.cycling import A1, C1, C3
 from proofs.claims.gradients import E1, G1, T1, T2
 
 CLAIMS: dict[str, Claim] = {
-    claim.id: claim for claim in (T1, T2, G1, E1, RUNAWAY, P1, P2, P3, P4, C1, C2, C3, C4, C5, C6, C7, A1)
+    claim.id: claim for claim in (T1, T2, G1, E1, RUNAWAY, P1, P2, P3, P4, C1, C2, C3, C4, C5, C6, C7, A1, O1, O2, O3)
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dynamics.experiments import fig1, fig2, fig3, fig4, fig5, fig6, tradeoff
+from dynamics.experiments import aliasing, fig1, fig2, fig3, fig4, fig5, fig6, tradeoff
 from dynamics.experiments.learner import first_reach, learn, moments_of_measurement
 from dynamics.experiments.summary import Row, Summary, where
 from dynamics.field import Field
@@ -40,6 +40,10 @@ TINY: dict[str, tuple[ModuleType, list[Row]]] = {
             for t in ("good", "adversarial")
             for rule in ("teacher", "on-policy + R", "reward", "teacher-v")
         ],
+    ),
+    "aliasing": (
+        aliasing,
+        [{"mdp": k, "size": 3, "teacher": "softmax:0.3", "sight": sight} for k in (0, 1) for sight in (0, None)],
     ),
     "tradeoff": (
         tradeoff,

@@ -132,6 +132,19 @@ def test_the_finds_of_the_hunt_are_as_documented() -> None:
     assert exact(sharp.teacher) == [[F(1, 10**4), 1 - F(1, 10**4)]] * 3 and exact(sharp.initial) == [1, 0, 0]
 
 
+def test_the_cycles_without_reward_are_as_documented() -> None:
+    names = ("copying-cycle", "blind-copying-cycle", "reverse-copying-cycle")
+    one, blind, reverse = (zoo.load(name).exact for name in names)
+    goes, stays = [F(1, 20), F(19, 20)], [F(19, 20), F(1, 20)]
+    assert exact(one.teacher) == [goes, goes, stays, stays, stays] and one.discount == 1
+    leads = [[[(row.index(1) if 1 in row else -1) for row in block] for block in exact(m.P)] for m in (one, reverse)]
+    assert leads == [[[1, 2], [3, -1], [2, -1], [4, -1], [4, 3]], [[3, 2], [3, 1], [-1, 2], [1, -1]]]
+    assert exact(reverse.teacher)[0] == [F(99, 100), F(1, 100)] == exact(reverse.teacher)[3]
+    assert exact(blind.teacher) == [[F(1, 100), F(1, 100), F(98, 100)]] * 3 + [[F(1, 100), F(98, 100), F(1, 100)]]
+    assert [zoo.load(name).observation.tolist() for name in names] == [[0, 1, 1, 0, 0], [0] * 4, [0, 0, 1, 1]]
+    assert not any(m.R.any() for m in (one, blind, reverse))
+
+
 def update(mdp: MDP, log_odds: list[float], loss: str, corrected: bool) -> np.ndarray:
     """Equation (1) with + R and the student in control, in logit differences (action 1 minus 0) per observation."""
     z = np.array(log_odds)[mdp.observation]

@@ -35,6 +35,7 @@ OURS = {
     "critics": "does a wrong critic change what is descended?",
     "baselines": "the teacher's V as a baseline",
     "optimisers": "which optimisers create or destroy cycles",
+    "aliasing": "what survives when states look alike: grid worlds with a window of sight",
 }
 FILE = "results.sqlite"
 REPORT = "report.md"
@@ -68,11 +69,11 @@ def reproduce(
     """The paper's figures: tables, pictures, verdicts.
 
     FIGURE is fig1 to fig6 (fig3 is 7 as well), tradeoff, all of these (all), or an experiment of ours: critics,
-    baselines, optimisers. Expectations are exact where the paper sampled, and sampled where that is the point. What
-    differs from the paper, and how each verdict is reached, is said in dynamics/experiments/. Every case's rows
-    go to one SQLite file, DIR/results.sqlite, when it is finished: kill it at any moment, --resume goes on. Tables,
-    pictures and verdicts are in DIR/report.md. Small by default, minutes for all; --full takes the paper's size and
-    hours.
+    baselines, optimisers, aliasing. Expectations are exact where the paper sampled, and sampled where that is the
+    point. What differs from the paper, and how each verdict is reached, is said in dynamics/experiments/. Every case's
+    rows go to one SQLite file, DIR/results.sqlite, when it is finished: kill it at any moment, --resume goes on.
+    Tables, pictures and verdicts are in DIR/report.md. Small by default, minutes for all; --full takes the paper's
+    size and hours.
 
     \b
     Examples:

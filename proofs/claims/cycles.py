@@ -13,6 +13,7 @@ from dynamics.cycles import Orbit
 from dynamics.equilibria import rest_point
 from dynamics.field import Field
 from dynamics.outcome import outcome
+from dynamics.rules import label
 from mdp import zoo
 from mdp.model import MDP
 from proofs.absence import settles
@@ -36,7 +37,7 @@ HALF = 0.5  # nats: half the side of the boxes in which rest points are counted 
 def note_cycle(ledger: Ledger, field: Field, period: float, amplitude: list[float]) -> None:
     """Steps: the cycle exists, attracts and has this period; several starts end on it, with these amplitudes."""
     orbit = _orbit_from(field, np.zeros(field.shape))
-    name = f"{field.rule.id} + R"
+    name = label(field.rule)
     if orbit is None:
         ledger.note(f"{name} ends on a cycle from theta = 0", False)
         return
@@ -67,7 +68,7 @@ def _orbit_from(field: Field, theta0: Any) -> Orbit | None:
 
 def note_proof(ledger: Ledger, field: Field, orbit: Orbit, period: float) -> None:
     """Steps: Krawczyk's operator proves the orbit, and in the plane a ring that traps it."""
-    name = f"{field.rule.id} + R on {field.mdp.name or 'the MDP'}"
+    name = f"{label(field.rule)} on {field.mdp.name or 'the MDP'}"
     proof = prove_cycle(field, orbit)
     found, enclosed = proof.orbit, proof.period
     holds = isinstance(found, OrbitProof) and found.stable is True and abs(float(found.period[0]) - period) < 1e-4
@@ -82,7 +83,7 @@ def note_rests(ledger: Ledger, field: Field, types: Sequence[str], box: Any = WI
     """A step: the box of log-odds holds exactly these rest points, by type."""
     found = certified_rest_points(field, box)
     holds = found.complete and [point.type for point in found.points] == list(types)
-    name = f"{field.rule.id} + R on {field.mdp.name or 'the MDP'}"
+    name = f"{label(field.rule)} on {field.mdp.name or 'the MDP'}"
     ledger.note(f"{name}: {found} ({', '.join(types)})", holds, found.fact() if holds else None)
 
 
@@ -93,11 +94,11 @@ def note_settles(ledger: Ledger, field: Field, log_odds: Sequence[float], box: A
     place = np.stack([trap.lo, trap.hi], 1) if isinstance(trap, Interval) else box
     found = settles(field, place)
     if isinstance(found, Refusal):
-        ledger.note(f"{field.rule.id} + R: {found}", False)
+        ledger.note(f"{label(field.rule)}: {found}", False)
         return
     points = [point.box.mid for point in found.rest.points]
     holds = len(points) == 1 and bool(np.allclose(points[0], log_odds, atol=2e-4))
-    ledger.note(f"{field.rule.id} + R: {found}", holds, found.fact())
+    ledger.note(f"{label(field.rule)}: {found}", holds, found.fact())
 
 
 def near(mdp: MDP, field: Field, guess: Sequence[float]) -> Any:
