@@ -53,7 +53,7 @@ def cases(full: bool) -> list[Row]:
             "members": 4 if full else 2,
             "seed": 5,
         }
-        for seed in range(16 if full else 6)
+        for seed in range(100 if full else 6)
         for noise in NOISES
         for rule in (RULES if full else RULES[:2])
         for method in METHODS
