@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import __version__, bifurcation, cycles, draw, hunt, motion, options, render, reproduce, verify
+from vorticity import __version__, bifurcation, cycles, draw, hunt, motion, options, render, reproduce, sweep, verify
 
 if TYPE_CHECKING:
     from dynamics.field import Field
@@ -346,7 +346,15 @@ def _write_certificate(fact: Json | None, where: str, verdict: Verdict, path: Pa
     )
 
 
-OWN_FILES = (draw.portrait, cycles.cycles, bifurcation.bifurcation, hunt.hunt, reproduce.reproduce, verify.verify)
+OWN_FILES = (
+    draw.portrait,
+    cycles.cycles,
+    bifurcation.bifurcation,
+    hunt.hunt,
+    reproduce.reproduce,
+    sweep.sweep,
+    verify.verify,
+)
 for command in (*motion.COMMANDS, *OWN_FILES, verify.check):
     cli.add_command(command)
 

@@ -6,7 +6,7 @@ their number. What a task finished is yielded before any failure of another is r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from typing import Any, TypeVar
 
@@ -29,7 +29,7 @@ def processes(
     *,
     name: Callable[[T], str] = str,
     died: str = "a process died (out of memory?)",
-) -> Iterator[tuple[T, R]]:
+) -> Generator[tuple[T, R], None, None]:
     """Run `work` on each task, on at most `jobs` processes of this machine; yields (task, result) in any order.
 
     Processes are spawned when there is something for them to do, have one BLAS thread each, ignore Ctrl-C (it is the
@@ -68,7 +68,7 @@ def windowed(
     died: str = "a process died",
     watch: Callable[[], None] = lambda: None,
     every: float | None = None,
-) -> Iterator[tuple[T, R]]:
+) -> Generator[tuple[T, R], None, None]:
     """The loop of every backend: at most `window()` tasks submitted and not finished, (task, result) as they come.
 
     While nothing finishes `watch` is called every `every` seconds; it may raise to end the wait. Errors as in

@@ -16,7 +16,6 @@ reward only where values are known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
