@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from dynamics.experiments.outcomes import ALL_KINDS, pooled
 from dynamics.experiments.summary import Row, levels
-from dynamics.portrait import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, VERMILLION, style
+from dynamics.portrait import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, VERMILLION, style
 
 LOOKS = {  # colour and hatch of each outcome: they differ in both, and in lightness
     "rest": (BLUE, ""),
@@ -21,22 +21,29 @@ LOOKS = {  # colour and hatch of each outcome: they differ in both, and in light
     "refused": ("white", ""),
     "failed": (PURPLE, "++"),
 }
-MOST_BARS = 32
+MOST_BARS = 48
 MOST_NUMBERS = 400  # cells of a map that hold their number
 WORDS = {"mdp": "MDP", "reward": "reward added"}
 
 
 def draw_sweep(table: Sequence[Row], axes: Sequence[str], title: str) -> Figure:
-    """Bars of outcomes, one for each line of the table; a map over the two longest axes where there are too many."""
+    """Bars of outcomes, one for each line of the table (sums over the shortest axes where there are too many lines).
+
+    A map over the two longest axes where even those make more than MOST_BARS lines. What is summed over is said.
+    """
+    lines, kept = list(table), list(axes)
+    while len(lines) > MOST_BARS and len(kept) > 2:
+        kept.remove(min(reversed(kept), key=lambda axis: len(levels(lines, axis))))
+        lines = pooled(lines, tuple(kept))
+    summed = [WORDS.get(axis, axis) for axis in axes if axis not in kept]
+    title += f"\nsummed over {', '.join(summed)}" if summed else ""
     with style():
-        if len(table) <= MOST_BARS or len(axes) < 2:
-            return _bars(list(table), list(axes), title)
-        return _map(list(table), list(axes), title)
+        return _bars(lines, kept, title) if len(lines) <= MOST_BARS or len(kept) < 2 else _map(lines, kept, title)
 
 
 def _bars(table: list[Row], axes: list[str], title: str) -> Figure:
     kinds = [kind for kind in ALL_KINDS if any(line[kind] for line in table)]
-    size = (9.0, min(1.9 + 0.34 * len(table), 40.0))
+    size = (9.0, 2.0 + 0.32 * len(table))
     figure = Figure(figsize=size, dpi=130, layout="constrained")
     ax = figure.add_subplot()
     y = np.arange(len(table))
@@ -71,21 +78,20 @@ def _named(axis: str, label: str) -> str:
 
 
 def _map(table: list[Row], axes: list[str], title: str) -> Figure:
-    sizes = {axis: len(levels(table, axis)) for axis in axes}
-    across, down = sorted(sorted(axes, key=axes.index), key=lambda axis: -sizes[axis])[:2]
-    cells = {(line[down], line[across]): line for line in pooled(table, (down, across))}
+    across, down = sorted(axes, key=lambda axis: -len(levels(table, axis)))
+    cells = {(line[down], line[across]): line for line in table}
     rows, columns = levels(table, down), levels(table, across)
     share = np.full((len(rows), len(columns)), np.nan)
     for (one, other), line in cells.items():
         if line["share"] is not None:
             share[rows.index(one), columns.index(other)] = line["share"]
     figure = Figure(
-        figsize=(min(3.2 + 0.62 * len(columns), 30.0), min(2.6 + 0.42 * len(rows), 30.0)), dpi=130, layout="constrained"
+        figsize=(min(3.2 + 0.62 * len(columns), 30.0), min(3.0 + 0.42 * len(rows), 30.0)), dpi=130, layout="constrained"
     )
     ax = figure.add_subplot()
     ax.set_facecolor(PALE)
     drawn = ax.imshow(share, vmin=0, vmax=1, cmap="cividis", aspect="auto")
-    figure.colorbar(drawn, ax=ax, label="share that cycles (grey: none ran)")
+    figure.colorbar(drawn, ax=ax, label="share that cycles")
     if share.size <= MOST_NUMBERS:
         for i, j in np.argwhere(np.isfinite(share)):
             colour = "white" if share[i, j] < 0.55 else INK
@@ -93,7 +99,6 @@ def _map(table: list[Row], axes: list[str], title: str) -> Figure:
     step = -(-len(columns) // 40), -(-len(rows) // 60)
     ax.set_xticks(range(0, len(columns), step[0]), columns[:: step[0]], rotation=40, ha="right", fontsize=10)
     ax.set_yticks(range(0, len(rows), step[1]), rows[:: step[1]], fontsize=10)
-    rest = [WORDS.get(axis, axis) for axis in axes if axis not in (across, down)]
     ax.set(xlabel=WORDS.get(across, across), ylabel=WORDS.get(down, down))
-    ax.set_title(title + (f"\npooled over {', '.join(rest)}" if rest else ""), color=INK if rest else GREY)
+    ax.set_title(title)
     return figure

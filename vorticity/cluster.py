@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Generator, Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -45,9 +46,10 @@ def cluster(
         from distributed.scheduler import KilledWorker
     except ImportError:
         raise ValueError(INSTALL) from None
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # what matters is said here, in a line
+    if not re.fullmatch(r"([a-z]+://)?[^/\s]+:[0-9]{1,5}", address):
+        raise ValueError(f"--scheduler is {address!r}; must be tcp://HOST:PORT")
+    silent = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # what matters is said here, in a line
     try:
         try:
             client = Client(address, timeout=REACH, set_as_default=False, name="vorticity")
@@ -56,28 +58,43 @@ def cluster(
             raise ValueError(f"--scheduler {address}: {reason}") from None
         try:
             watch = _watch(client, address, note, patience)
-            while not client.nthreads():  # all may be on their way
+            while not _threads(client):  # all may be on their way
                 watch()
                 time.sleep(0.2)
             _check(client, address, note)
             executor = client.get_executor(pure=False)
-            window = _window(client)
             checked = _Checked(work)
-            done = runner.windowed(
-                lambda task: executor.submit(checked, task), tasks, window, name=name, watch=watch, every=LOOK
-            )
+
+            def explain(error: BaseException) -> str | None:
+                if isinstance(error, KilledWorker):
+                    return "every worker that had it was killed (out of memory?)"
+                return f"a worker cannot run it: {error}" if isinstance(error, ImportError) else runner.own_words(error)
+
             try:
-                yield from done
-            except KilledWorker as error:
-                raise ValueError(f"{address}: a case killed every worker that had it: {_short(error)}") from None
-            except ImportError as error:
-                raise ValueError(f"{address}: a worker cannot run it: {error}") from None
+                yield from runner.windowed(
+                    lambda task: executor.submit(checked, task),
+                    tasks,
+                    _window(client),
+                    name=name,
+                    died=f"{address}: the scheduler went away; what is finished is kept, --resume goes on",
+                    explain=explain,
+                    watch=watch,
+                    every=LOOK,
+                )
             finally:
                 executor.shutdown(wait=False)
         finally:
             client.close(timeout=REACH)
     finally:
-        logger.setLevel(level)
+        logging.disable(silent)
+
+
+def _threads(client: Any) -> int:
+    """The threads of all workers; 0 where the scheduler does not say."""
+    try:
+        return sum(client.nthreads().values()) if client.status == "running" else 0
+    except (OSError, ValueError):
+        return 0
 
 
 def _short(error: BaseException) -> str:
@@ -138,7 +155,7 @@ def _window(client: Any) -> Callable[[], int]:
     def window() -> int:
         nonlocal last, threads
         if time.monotonic() - last > LOOK:
-            last, threads = time.monotonic(), sum(client.nthreads().values())
+            last, threads = time.monotonic(), _threads(client)
         return runner.AHEAD * threads
 
     return window
@@ -150,11 +167,7 @@ def _watch(client: Any, address: str, note: Callable[[str], None], patience: flo
 
     def watch() -> None:
         nonlocal alone
-        try:
-            there = client.status == "running" and bool(client.nthreads())
-        except (OSError, ValueError):
-            there = False
-        if there:
+        if _threads(client):
             alone = None
         elif alone is None:
             alone = time.monotonic()

@@ -19,7 +19,16 @@ AHEAD = 3  # tasks in flight for each worker: one at work, the others on the way
 
 
 class Failed(ValueError):
-    """A task's own ValueError or ArithmeticError, with the name of the task before it."""
+    """What a task failed of, with the name of the task before it."""
+
+
+def own_words(error: BaseException) -> str | None:
+    """What a ValueError or ArithmeticError says; None for any other: that is a mistake of ours, to be raised as it is.
+
+    >>> own_words(ValueError("too large")), own_words(KeyError("x"))
+    ('too large', None)
+    """
+    return str(error) if isinstance(error, (ValueError, ArithmeticError)) else None
 
 
 def processes(
@@ -66,13 +75,14 @@ def windowed(
     *,
     name: Callable[[T], str] = str,
     died: str = "a process died",
+    explain: Callable[[BaseException], str | None] = own_words,
     watch: Callable[[], None] = lambda: None,
     every: float | None = None,
 ) -> Generator[tuple[T, R], None, None]:
     """The loop of every backend: at most `window()` tasks submitted and not finished, (task, result) as they come.
 
-    While nothing finishes `watch` is called every `every` seconds; it may raise to end the wait. Errors as in
-    `processes`.
+    While nothing finishes `watch` is called every `every` seconds; it may raise to end the wait. `explain` gives the
+    words of an error that is the task's own, None for one to be raised as it is. Errors as in `processes`.
 
     >>> def at_once(x):
     ...     done = Future()
@@ -110,12 +120,13 @@ def windowed(
             else:
                 failures.append((task, error))
         for task, error in failures:
-            if isinstance(error, BrokenExecutor):
+            if isinstance(error, (BrokenExecutor, CancelledError)):
                 yield from _kept(flying)
                 raise ValueError(died) from None
-            if isinstance(error, (ValueError, ArithmeticError)):
-                raise Failed(f"{name(task)}: {error}") from error
-            raise error
+            words = explain(error)
+            if words is None:
+                raise error
+            raise Failed(f"{name(task)}: {words}") from error
 
 
 _END: Any = object()
@@ -124,8 +135,8 @@ _END: Any = object()
 def _error(future: Future[Any]) -> BaseException | None:
     try:
         return future.exception()
-    except CancelledError:
-        return ValueError("its result was lost: the cluster cancelled it")
+    except CancelledError as error:
+        return error
 
 
 def _kept(flying: dict[Future[R], T]) -> Iterator[tuple[T, R]]:
