@@ -24,8 +24,10 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {  # of each random family, in the o
     "grid-world": ("size", "slip", "ending", "discount"),
 }
 WHOLE = {"states": 1000, "actions": 1000, "branching": 1000, "observations": 1000, "size": 100}  # the most of each
+TIMES = {"time": 200.0, "limit": 20_000.0}
 MOST_SEED = 10**12
 MOST_CELLS = 100_000  # combinations of one family's parameters
+STARTS = "must be zero, random:SEED or random:FIRST..LAST"
 TRIED = 100  # cells of a family tried before it is said that none can be built
 
 
@@ -87,9 +89,6 @@ def _sweep(held: Json, folder: Path) -> Sweep:
     times = {key: _time(held[key], key) if key in held else default for key, default in TIMES.items()}
     axes = tuple(Axis(name, tuple(spans)) for name, spans in found.items())
     return Sweep(title, axes, times["time"], times["limit"], contents)
-
-
-TIMES = {"time": 200.0, "limit": 20_000.0}
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
@@ -239,10 +238,13 @@ def _start(x: Any, where: str) -> Span:
     if name == "zero" and not colon:
         return Span({"start": "zero"})
     if name == "random":
-        return Span({"start": "random"}, _seeds(seeds if colon else "0..0", where))
+        found = _range(seeds) if colon else range(1)
+        if found is not None:
+            return Span({"start": "random"}, found)
+        raise _Problem(f"{where} is {_shown(x)}; {STARTS}, first to last, at most {MOST_SEED:.0e}")
     from mdp.reading import nearest
 
-    raise _Problem(f"{where}: {nearest(text, ['zero', 'random'])}; must be zero, random:SEED or random:FIRST..LAST")
+    raise _Problem(f"{where}: {nearest(text, ['zero', 'random'])}; {STARTS}")
 
 
 def _time(x: Any, where: str) -> float:
@@ -261,15 +263,21 @@ def _seeds(x: Any, where: str) -> range:
     """`N` seeds from 0 (a whole number), or "SEED" or "FIRST..LAST", the last one included."""
     if isinstance(x, int) and not isinstance(x, bool) and 1 <= x <= MOST_SEED:
         return range(x)
-    if isinstance(x, str):
-        first, dots, last = x.partition("..")
-        ends = [first, last if dots else first]
-        if all(end.isascii() and end.isdigit() and len(end) <= 13 for end in ends):
-            low, high = map(int, ends)
-            if low <= high <= MOST_SEED:
-                return range(low, high + 1)
+    found = _range(x) if isinstance(x, str) else None
+    if found is not None:
+        return found
     law = 'a count of at least 1, or text: "SEED" or "FIRST..LAST", first to last'
     raise _Problem(f"{where} is {_shown(x)}; must be {law}, at most {MOST_SEED:.0e}")
+
+
+def _range(text: str) -> range | None:
+    """The seeds of "SEED" or "FIRST..LAST"; None where the text is neither."""
+    first, dots, last = text.partition("..")
+    ends = [first, last if dots else first]
+    if not all(end.isascii() and end.isdigit() and len(end) <= 13 for end in ends):
+        return None
+    low, high = map(int, ends)
+    return range(low, high + 1) if low <= high <= MOST_SEED else None
 
 
 # --- random families --------------------------------------------------------------------------------------------------
