@@ -262,8 +262,8 @@ def test_named_teachers_and_random_starts(tmp_path: Path) -> None:
     alpha = 0.3
     teachers = ["own", "softmax:1"]
     control = "mix:1/2"
-    time = 20
-    limit = 40
+    time = 5
+    limit = 5
     [[family]]
     kind = "grid-world"
     size = 2
@@ -280,7 +280,7 @@ def test_named_teachers_and_random_starts(tmp_path: Path) -> None:
         reward=True,
         control="mix:1/2",
     )
-    expected = side(field, np.random.default_rng(7).standard_normal(field.shape), time=20, limit=40)
+    expected = side(field, np.random.default_rng(7).standard_normal(field.shape), time=5, limit=5)
     assert (found["outcome"], found["return"]) == (expected.outcome.kind, expected.expected_return)
 
 
