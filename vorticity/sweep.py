@@ -30,7 +30,6 @@ FILE = "results.sqlite"
 LINES = "results.csv"
 PICTURE = "sweep.png"
 QUIET = 30.0  # seconds between two notes where there is no terminal
-FAMILY = ("states", "actions", "size", "branching", "discount", "slip", "ending", "observations")
 WORDS = {"mdp": "MDP", "teacher": "teacher", "rule": "rule", "reward": "+R", "alpha": "alpha", "control": "control"}
 COUNTED = ("rest", "cycle", "boundary", "diverged", "undecided", "refused", "failed")
 
@@ -67,7 +66,6 @@ def sweep(
     Examples:
       vorticity sweep docs/sweeps/alpha.toml --count
       vorticity sweep docs/sweeps/alpha.toml --out alpha
-      vorticity sweep docs/sweeps/families.toml --scheduler tcp://head:8786 --resume
     """
     from vorticity import store, sweep_file
 
@@ -181,9 +179,22 @@ def _answer(kept: Store, asked: Sweep, place: Path) -> Row:
     shown = [k for k, labels in enumerate(names) if len(set(labels)) > 1]
     tallies: dict[tuple[str, ...], Tally] = {}
     order: dict[tuple[str, ...], tuple[int, ...]] = {}
-    columns = ["case", "mdp", *FAMILY, "seed", "teacher", "rule", "reward", "alpha", "control", "start", "start_seed"]
+    columns = [
+        "case",
+        "mdp",
+        *sweeps.PARAMETERS,
+        "seed",
+        "teacher",
+        "rule",
+        "reward",
+        "alpha",
+        "control",
+        "start",
+        "start_seed",
+    ]
     columns += [*MEASURED, "mdp_sha256", "teacher_sha256", "rule_sha256"]
     rows, fresh = 0, place / f"{LINES}.new"
+    reasons: dict[str, str] = {}
     with fresh.open("w", encoding="utf-8", newline="") as file:
         lines = csv.DictWriter(file, columns, extrasaction="ignore")
         lines.writeheader()
@@ -193,12 +204,16 @@ def _answer(kept: Store, asked: Sweep, place: Path) -> Row:
                 continue
             number, spans = found
             rows += 1
+            if row["reason"] is not None:
+                reasons.setdefault(row["outcome"], row["reason"])
             lines.writerow({key: _cell(x) for key, x in (row | row.get("parameters", {}) | {"case": number}).items()})
             group = tuple(names[k][spans[k]] for k in shown)
             world = json.dumps([row.get(key) for key in sweeps.AXES["mdp"]], sort_keys=True)
             tallies.setdefault(group, Tally()).add(row, world)
             order[group] = min(order.get(group, spans), spans)
     fresh.replace(place / LINES)
+    for kind, reason in reasons.items():
+        render.note(f"{kind}: {sum(tally.kinds[kind] for tally in tallies.values())} cases; one of them: {reason}")
     axes = [asked.axes[k].name for k in shown]
     table = [
         dict(zip(axes, group, strict=True)) | tallies[group].line()

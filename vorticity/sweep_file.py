@@ -5,6 +5,7 @@ Numbers are read as written (0.1 is 1/10). A single value may stand for a list o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import partial
@@ -119,6 +120,7 @@ def _listed(held: Mapping[str, Any], key: str, default: Any = None, where: str =
 def _each(key: str, values: list[Any], read_one: Callable[[Any, str], Span]) -> list[Span]:
     """Each value as a span; ValueError where two are the same."""
     spans: list[Span] = []
+    known: Known = {}
     for k, value in enumerate(values):
         where = f"{key}[{k}]" if len(values) > 1 else key
         try:
@@ -129,17 +131,24 @@ def _each(key: str, values: list[Any], read_one: Callable[[Any, str], Span]) -> 
             raise _Problem(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
         except OSError as error:
             raise _Problem(f"{where}: {error.filename}: {error.strerror}") from None
-        for j, other in enumerate(spans[:-1]):
-            if _overlap(other, spans[-1]):
-                raise _Problem(f"{where} is {_shown(value)}, which {key}[{j}] holds already; must differ")
+        j = _held(known, spans[-1], k)
+        if j is not None:
+            raise _Problem(f"{where} is {_shown(value)}, which {key}[{j}] holds already; must differ")
     return spans
 
 
-def _overlap(one: Span, other: Span) -> bool:
-    if one.what != other.what:
-        return False
-    a, b = one.seeds, other.seeds
-    return a is None or b is None or (a.start < b.stop and b.start < a.stop)
+Known = dict[str, list[tuple[range, int]]]  # what was there so far: its seeds, and its number
+
+
+def _held(known: Known, span: Span, k: int) -> int | None:
+    """The number of a span that holds part of this one already; else None, and this one, number k, is known."""
+    seeds = span.seeds or range(1)
+    there = known.setdefault(json.dumps(span.what, sort_keys=True), [])
+    for other, j in there:
+        if seeds.start < other.stop and other.start < seeds.stop:
+            return j
+    there.append((seeds, k))
+    return None
 
 
 def _text(x: Any, where: str) -> str:
@@ -287,11 +296,13 @@ def _families(held: Any) -> list[Span]:
     if not isinstance(held, list) or not all(isinstance(block, dict) for block in held):
         raise _Problem(f"family is {_shown(held)}; must be tables, each headed [[family]]")
     spans: list[Span] = []
+    known: Known = {}
     for k, block in enumerate(held):
         found = _family(block, f"family[{k}].")
         for span in found:
-            if any(_overlap(span, other) for other in spans):
-                raise _Problem(f"family[{k}] ({block['kind']}): holds MDPs that a family before it holds; must differ")
+            j = _held(known, span, k)
+            if j is not None:
+                raise _Problem(f"family[{k}] ({block['kind']}): holds MDPs that family[{j}] holds; must differ")
         spans += found
     return spans
 

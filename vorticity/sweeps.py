@@ -35,6 +35,7 @@ AXES: Mapping[str, tuple[str, ...]] = {  # an axis: the keys of a case that it f
     "control": ("control",),
     "start": ("start", "start_seed"),
 }
+PARAMETERS = ("states", "actions", "size", "branching", "discount", "slip", "ending", "observations")  # of families
 OWN = "own"  # the MDP's teacher, the rule's control
 
 
@@ -169,12 +170,14 @@ def labels(axis: Axis) -> list[str]:
     if axis.name == "reward":
         return [{"True": "yes", "False": "no"}[name] for name in names]
     given = [span.what.get("parameters", {}) for span in axis.spans]
-    found = []
+    values: dict[tuple[str, str], set[Any]] = {}
     for name, mine in zip(names, given, strict=True):
-        alike = [other for other, them in zip(given, names, strict=True) if them == name]
-        varied = [key for key in mine if len({other.get(key) for other in alike}) > 1]
-        found.append(" ".join([name, *(f"{key}={mine[key]}" for key in varied)]))
-    return found
+        for key in PARAMETERS:
+            values.setdefault((name, key), set()).add(mine.get(key))
+    return [
+        " ".join([name, *(f"{key}={mine[key]}" for key in mine if len(values[name, key]) > 1)])
+        for name, mine in zip(names, given, strict=True)
+    ]
 
 
 # --- one case, on any machine -----------------------------------------------------------------------------------------
