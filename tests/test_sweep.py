@@ -184,7 +184,7 @@ def test_other_mistakes(tmp_path: Path, capsys: Capture) -> None:
     assert main(["sweep", str(path), "--jobs", "2", "--scheduler", "tcp://a:1"]) == 2
     assert "--jobs counts processes of this machine" in capsys.readouterr().err
     assert main(["sweep", str(path), "--show", "--out", str(tmp_path)]) == 2
-    assert "holds no finished case of a sweep yet" in capsys.readouterr().err
+    assert f"holds no finished case of {path} yet" in capsys.readouterr().err
     path.write_bytes(b"\xff\xfe")
     assert main(["sweep", str(path)]) == 2
     assert "is not UTF-8 text" in capsys.readouterr().err
@@ -322,6 +322,9 @@ def test_the_running_median_is_the_median_to_a_thousandth(values: list[float]) -
         median.add(x)
     assert median.value() == pytest.approx(sorted(values)[(len(values) - 1) // 2], rel=1.1e-3)
     assert len(median.bins) <= len(values) and Median().value() is None
+    for _ in range(2 * len(values)):
+        median.add(0.0)
+    assert median.value() == 0.0
 
 
 def test_starts_on_one_world_are_no_independent_draws() -> None:

@@ -65,7 +65,7 @@ def sweep(
     \b
     Examples:
       vorticity sweep docs/sweeps/alpha.toml --count
-      vorticity sweep docs/sweeps/alpha.toml --out alpha
+      vorticity sweep docs/sweeps/families.toml --count --json
     """
     from vorticity import store, sweep_file
 
@@ -79,8 +79,8 @@ def sweep(
     place.mkdir(parents=True, exist_ok=True)
     with store.opened(place / FILE) as kept:
         if show:
-            if not store.count(kept, FIGURE):
-                raise ValueError(f"{kept.path}: holds no finished case of a sweep yet")
+            if all(asked.place(row) is None for row in store.stream(kept, FIGURE)):
+                raise ValueError(f"{kept.path}: holds no finished case of {path} yet")
         else:
             _begin(kept, asked, resume)
             run(kept, asked, jobs or os.cpu_count() or 1, scheduler)

@@ -41,6 +41,7 @@ MEASURED = (
     "reason",
 )
 STEP = 0.002  # the width of a median's bins, in the logarithm
+LEAST = 1e-9
 
 
 def measure(field: Field, theta0: ArrayLike, **options: Any) -> Row:
@@ -79,7 +80,7 @@ def nothing(kind: str, reason: str | None) -> Row:
 
 @dataclass
 class Median:
-    """A running median of positive numbers to a thousandth of themselves: counts of bins of width STEP in log x.
+    """A running median to a thousandth, in a fixed room: counts of bins of width STEP in log x; up to LEAST is 0.
 
     >>> median = Median()
     >>> for x in (1.0, 5.0, 100.0):
@@ -91,8 +92,8 @@ class Median:
     bins: Counter[int] = field(default_factory=Counter)
 
     def add(self, x: float) -> None:
-        """Count x; what is below 1e-9 counts as that."""
-        self.bins[round(math.log(max(x, 1e-9)) / STEP)] += 1
+        """Count x, which is at least 0."""
+        self.bins[round(math.log(max(x, LEAST)) / STEP)] += 1
 
     def value(self) -> float | None:
         """The (lower) median, None of nothing."""
@@ -100,7 +101,7 @@ class Median:
         for place in sorted(self.bins):
             left -= self.bins[place]
             if left <= 0:
-                return math.exp(place * STEP)
+                return math.exp(place * STEP) if place > round(math.log(LEAST) / STEP) else 0.0
         return None
 
 
