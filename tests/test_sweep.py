@@ -164,6 +164,7 @@ FAMILY = 'rules = "er"\n[[family]]\nkind = "garnet"\n'
         (FAMILY + "seeds = 1\nstates = [2, 0]", "family[0].states[1] is 0; must be a whole number from 1 to 1000"),
         (FAMILY + "seeds = 1\nsize = 3", "family[0] (garnet): unknown 'size'"),
         (FAMILY + "seeds = 1\nbranching = 9\nstates = 3", "no MDP of it can be built: branching is 9"),
+        (FAMILY.replace("garnet", "acyclic") + "seeds = 1\nstates = 999\nactions = 9", "P of 8982009 entries; must be"),
         (FAMILY + "seeds = 1\ndiscount = 0", "family[0].discount is 0; must be above 0 to 1"),
         (FAMILY + "seeds = 2\n[[family]]\nkind = 'garnet'\nseeds = '1..5'", "family[1] (garnet): holds MDPs that"),
         ('rules = "er"\n[[family]]\nkind = "gnaret"\nseeds = 1', "unknown 'gnaret'; the nearest is 'garnet'"),

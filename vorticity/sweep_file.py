@@ -5,8 +5,7 @@ Numbers are read as written (0.1 is 1/10). A single value may stand for a list o
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import partial
 from itertools import product
@@ -14,6 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from vorticity import options
+from vorticity.sweep_lists import (
+    MOST_SEED,
+    Known,
+    Problem,
+    each,
+    held_before,
+    listed,
+    refuse_unknown,
+    seed_range,
+    seeds_of,
+    shown,
+    text_of,
+)
 from vorticity.sweeps import OWN, Axis, Json, Span, Sweep, family, rule_content, sha256
 
 KEYS = ("title", "mdps", "family", "teachers", "rules", "reward", "alpha", "control", "starts", "time", "limit")
@@ -26,14 +38,10 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {  # of each random family, in the o
 }
 WHOLE = {"states": 1000, "actions": 1000, "branching": 1000, "observations": 1000, "size": 100}  # the most of each
 TIMES = {"time": 200.0, "limit": 20_000.0}
-MOST_SEED = 10**12
+MOST_ENTRIES = 4_000_000  # of one P, which is made of fractions
 MOST_CELLS = 100_000  # combinations of one family's parameters
 STARTS = "must be zero, random:SEED or random:FIRST..LAST"
 TRIED = 100  # cells of a family tried before it is said that none can be built
-
-
-class _Problem(ValueError):
-    """A mistake in the file, still without the file's name."""
 
 
 def read(path: Path) -> Sweep:
@@ -47,7 +55,7 @@ def read(path: Path) -> Sweep:
     """
     try:
         return _sweep(_parsed(path.read_bytes()), path.parent)
-    except _Problem as error:
+    except Problem as error:
         raise ValueError(f"{path}: {error}") from None
 
 
@@ -58,103 +66,36 @@ def _parsed(content: bytes) -> Json:
     try:
         return tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
     except UnicodeDecodeError as error:
-        raise _Problem(f"is not UTF-8 text (byte {error.start})") from None
+        raise Problem(f"is not UTF-8 text (byte {error.start})") from None
     except (ValueError, ArithmeticError, RecursionError) as error:
-        raise _Problem(f"is not TOML: {error}") from None
+        raise Problem(f"is not TOML: {error}") from None
 
 
 def _sweep(held: Json, folder: Path) -> Sweep:
-    _known("key", held, KEYS)
+    refuse_unknown("key", held, KEYS)
     if "rules" not in held:
-        raise _Problem("rules is missing; must name at least one rule")
+        raise Problem("rules is missing; must name at least one rule")
     if "mdps" not in held and "family" not in held:
-        raise _Problem("there is no MDP; must have mdps or at least one [[family]]")
+        raise Problem("there is no MDP; must have mdps or at least one [[family]]")
     title = held.get("title", "")
     if not isinstance(title, str):
-        raise _Problem(f"title is {_shown(title)}; must be text")
+        raise Problem(f"title is {shown(title)}; must be text")
     contents: dict[str, Any] = {}
     mdps = (
-        _each("mdps", _listed(held, "mdps"), lambda x, where: _mdp(x, where, folder, contents))
-        if "mdps" in held
-        else []
+        each("mdps", listed(held, "mdps"), lambda x, where: _mdp(x, where, folder, contents)) if "mdps" in held else []
     )
     found = {
         "mdp": [*mdps, *_families(held.get("family", []))],
-        "teacher": _each("teachers", _listed(held, "teachers", OWN), lambda x, w: _teacher(x, w, folder, contents)),
-        "rule": _each("rules", _listed(held, "rules"), lambda x, w: _rule(x, w, folder, contents)),
-        "reward": _each("reward", _listed(held, "reward", False), _reward),
-        "alpha": _each("alpha", _listed(held, "alpha", 1), _alpha),
-        "control": _each("control", _listed(held, "control", OWN), _control),
-        "start": _each("starts", _listed(held, "starts", "zero"), _start),
+        "teacher": each("teachers", listed(held, "teachers", OWN), lambda x, w: _teacher(x, w, folder, contents)),
+        "rule": each("rules", listed(held, "rules"), lambda x, w: _rule(x, w, folder, contents)),
+        "reward": each("reward", listed(held, "reward", False), _reward),
+        "alpha": each("alpha", listed(held, "alpha", 1), _alpha),
+        "control": each("control", listed(held, "control", OWN), _control),
+        "start": each("starts", listed(held, "starts", "zero"), _start),
     }
     times = {key: _time(held[key], key) if key in held else default for key, default in TIMES.items()}
     axes = tuple(Axis(name, tuple(spans)) for name, spans in found.items())
     return Sweep(title, axes, times["time"], times["limit"], contents)
-
-
-# --- lists ------------------------------------------------------------------------------------------------------------
-
-
-def _shown(x: object) -> str:
-    from mdp.numbers import show
-
-    return show(x)
-
-
-def _known(what: str, held: Iterable[str], known: Iterable[str]) -> None:
-    from mdp.reading import nearest
-
-    for key in held:
-        if key not in known:
-            raise _Problem(f"{what}: {nearest(key, known)} (known: {', '.join(known)})")
-
-
-def _listed(held: Mapping[str, Any], key: str, default: Any = None, where: str = "") -> list[Any]:
-    values = held.get(key, default)
-    values = values if isinstance(values, list) else [values]
-    if not values:
-        raise _Problem(f"{where}{key} is empty; must hold at least one value")
-    return values
-
-
-def _each(key: str, values: list[Any], read_one: Callable[[Any, str], Span]) -> list[Span]:
-    """Each value as a span; ValueError where two are the same."""
-    spans: list[Span] = []
-    known: Known = {}
-    for k, value in enumerate(values):
-        where = f"{key}[{k}]" if len(values) > 1 else key
-        try:
-            spans.append(read_one(value, where))
-        except _Problem:
-            raise
-        except (ValueError, ArithmeticError) as error:
-            raise _Problem(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
-        except OSError as error:
-            raise _Problem(f"{where}: {error.filename}: {error.strerror}") from None
-        j = _held(known, spans[-1], k)
-        if j is not None:
-            raise _Problem(f"{where} is {_shown(value)}, which {key}[{j}] holds already; must differ")
-    return spans
-
-
-Known = dict[str, list[tuple[range, int]]]  # what was there so far: its seeds, and its number
-
-
-def _held(known: Known, span: Span, k: int) -> int | None:
-    """The number of a span that holds part of this one already; else None, and this one, number k, is known."""
-    seeds = span.seeds or range(1)
-    there = known.setdefault(json.dumps(span.what, sort_keys=True), [])
-    for other, j in there:
-        if seeds.start < other.stop and other.start < seeds.stop:
-            return j
-    there.append((seeds, k))
-    return None
-
-
-def _text(x: Any, where: str) -> str:
-    if not isinstance(x, str) or not x.strip():
-        raise _Problem(f"{where} is {_shown(x)}; must be text")
-    return x
 
 
 # --- the axes ---------------------------------------------------------------------------------------------------------
@@ -163,7 +104,7 @@ def _text(x: Any, where: str) -> str:
 def _mdp(x: Any, where: str, folder: Path, contents: dict[str, Any]) -> Span:
     from mdp import io, zoo
 
-    text = _text(x, where)
+    text = text_of(x, where)
     if text.partition(":")[0] in zoo.names() or not options.is_path(text, folder):
         zoo.load(text)  # which suggests the nearest name
         return Span({"mdp": text})
@@ -180,7 +121,7 @@ def _kept(content: Any, contents: dict[str, Any]) -> str:
 def _teacher(x: Any, where: str, folder: Path, contents: dict[str, Any]) -> Span:
     from mdp import solve, zoo
 
-    text = _text(x, where)
+    text = text_of(x, where)
     if text == OWN:
         return Span({"teacher": OWN})
     if text.partition(":")[0] in options.TEACHERS or not options.is_path(text, folder):
@@ -200,7 +141,7 @@ def _table(path: Path) -> list[list[str]]:
         if isinstance(held, dict) and list(held) == ["teacher"]:
             held = held["teacher"]
         if not isinstance(held, list):
-            raise ValueError(f'is {_shown(held)}; must be an array, or {{"teacher": array}}')
+            raise ValueError(f'is {shown(held)}; must be an array, or {{"teacher": array}}')
         numbers = rationals(held, "teacher", 2)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from None
@@ -208,7 +149,7 @@ def _table(path: Path) -> list[list[str]]:
 
 
 def _rule(x: Any, where: str, folder: Path, contents: dict[str, Any]) -> Span:
-    text = _text(x, where)
+    text = text_of(x, where)
     path, colon, name = text.rpartition(":")
     if not (colon and path.endswith(".py")):
         options.load_rule(text)
@@ -219,7 +160,7 @@ def _rule(x: Any, where: str, folder: Path, contents: dict[str, Any]) -> Span:
 
 def _reward(x: Any, where: str) -> Span:
     if not isinstance(x, bool):
-        raise _Problem(f"{where} is {_shown(x)}; must be true or false")
+        raise Problem(f"{where} is {shown(x)}; must be true or false")
     return Span({"reward": x})
 
 
@@ -228,32 +169,32 @@ def _alpha(x: Any, where: str) -> Span:
 
     alpha = rational(x, where)
     if alpha < 0:
-        raise _Problem(f"{where} is {_shown(x)}; must be at least 0")
+        raise Problem(f"{where} is {shown(x)}; must be at least 0")
     return Span({"alpha": str(alpha)})
 
 
 def _control(x: Any, where: str) -> Span:
     from dynamics.rules import mixture_weight
 
-    text = _text(x, where)
+    text = text_of(x, where)
     if text != OWN:
         mixture_weight(text)
     return Span({"control": text})
 
 
 def _start(x: Any, where: str) -> Span:
-    text = _text(x, where)
+    text = text_of(x, where)
     name, colon, seeds = text.partition(":")
     if name == "zero" and not colon:
         return Span({"start": "zero"})
     if name == "random":
-        found = _range(seeds) if colon else range(1)
+        found = seed_range(seeds) if colon else range(1)
         if found is not None:
             return Span({"start": "random"}, found)
-        raise _Problem(f"{where} is {_shown(x)}; {STARTS}, first to last, at most {MOST_SEED:.0e}")
+        raise Problem(f"{where} is {shown(x)}; {STARTS}, first to last, at most {MOST_SEED:.0e}")
     from mdp.reading import nearest
 
-    raise _Problem(f"{where}: {nearest(text, ['zero', 'random'])}; {STARTS}")
+    raise Problem(f"{where}: {nearest(text, ['zero', 'random'])}; {STARTS}")
 
 
 def _time(x: Any, where: str) -> float:
@@ -262,31 +203,10 @@ def _time(x: Any, where: str) -> float:
     try:
         time = rational(x, where)
     except ValueError as error:
-        raise _Problem(str(error)) from None
+        raise Problem(str(error)) from None
     if not 0 < time <= options.LONGEST_TIME:
-        raise _Problem(f"{where} is {_shown(x)}; must be above 0 and at most {options.LONGEST_TIME:g}")
+        raise Problem(f"{where} is {shown(x)}; must be above 0 and at most {options.LONGEST_TIME:g}")
     return float(time)
-
-
-def _seeds(x: Any, where: str) -> range:
-    """`N` seeds from 0 (a whole number), or "SEED" or "FIRST..LAST", the last one included."""
-    if isinstance(x, int) and not isinstance(x, bool) and 1 <= x <= MOST_SEED:
-        return range(x)
-    found = _range(x) if isinstance(x, str) else None
-    if found is not None:
-        return found
-    law = 'a count of at least 1, or text: "SEED" or "FIRST..LAST", first to last'
-    raise _Problem(f"{where} is {_shown(x)}; must be {law}, at most {MOST_SEED:.0e}")
-
-
-def _range(text: str) -> range | None:
-    """The seeds of "SEED" or "FIRST..LAST"; None where the text is neither."""
-    first, dots, last = text.partition("..")
-    ends = [first, last if dots else first]
-    if not all(end.isascii() and end.isdigit() and len(end) <= 13 for end in ends):
-        return None
-    low, high = map(int, ends)
-    return range(low, high + 1) if low <= high <= MOST_SEED else None
 
 
 # --- random families --------------------------------------------------------------------------------------------------
@@ -294,42 +214,48 @@ def _range(text: str) -> range | None:
 
 def _families(held: Any) -> list[Span]:
     if not isinstance(held, list) or not all(isinstance(block, dict) for block in held):
-        raise _Problem(f"family is {_shown(held)}; must be tables, each headed [[family]]")
+        raise Problem(f"family is {shown(held)}; must be tables, each headed [[family]]")
     spans: list[Span] = []
     known: Known = {}
     for k, block in enumerate(held):
         found = _family(block, f"family[{k}].")
         for span in found:
-            j = _held(known, span, k)
+            j = held_before(known, span, k)
             if j is not None:
-                raise _Problem(f"family[{k}] ({block['kind']}): holds MDPs that family[{j}] holds; must differ")
+                raise Problem(f"family[{k}] ({block['kind']}): holds MDPs that family[{j}] holds; must differ")
         spans += found
     return spans
 
 
 def _family(block: Json, where: str) -> list[Span]:
     if "kind" not in block:
-        raise _Problem(f"{where}kind is missing; must be one of {', '.join(PARAMETERS)}")
-    kind = _text(block["kind"], f"{where}kind").replace("_", "-")
-    _known(f"{where}kind", [kind], PARAMETERS)
-    _known(f"{where[:-1]} ({kind})", block, ("kind", "seeds", *PARAMETERS[kind]))
+        raise Problem(f"{where}kind is missing; must be one of {', '.join(PARAMETERS)}")
+    kind = text_of(block["kind"], f"{where}kind").replace("_", "-")
+    refuse_unknown(f"{where}kind", [kind], PARAMETERS)
+    refuse_unknown(f"{where[:-1]} ({kind})", block, ("kind", "seeds", *PARAMETERS[kind]))
     if "seeds" not in block:
-        raise _Problem(f"{where}seeds is missing; must be a count, or text FIRST..LAST")
-    seeds = _each(f"{where}seeds", _listed(block, "seeds", where=where), lambda x, w: Span({}, _seeds(x, w)))
+        raise Problem(f"{where}seeds is missing; must be a count, or text FIRST..LAST")
+    seeds = each(f"{where}seeds", listed(block, "seeds", where=where), lambda x, w: Span({}, seeds_of(x, w)))
     lists: dict[str, list[Any]] = {}
     for key in PARAMETERS[kind]:
         if key in block:
-            values = _listed(block, key, where=where)
-            spans = _each(f"{where}{key}", values, partial(_parameter, key))
+            values = listed(block, key, where=where)
+            spans = each(f"{where}{key}", values, partial(_parameter, key))
             lists[key] = [span.what[key] for span in spans]
     cells = 1
     for values in lists.values():
         cells *= len(values)
     if cells > MOST_CELLS:
-        raise _Problem(f"{where[:-1]} ({kind}): {cells} combinations of parameters; must be at most {MOST_CELLS}")
+        raise Problem(f"{where[:-1]} ({kind}): {cells} combinations of parameters; must be at most {MOST_CELLS}")
     whats: list[Json] = [
         {"mdp": kind, "parameters": dict(zip(lists, values, strict=True))} for values in product(*lists.values())
     ]
+    for what in whats:
+        size = what["parameters"]
+        states = size.get("states", 1)
+        entries = states * size.get("actions", 1) * (size.get("branching", 1) if kind == "garnet" else states)
+        if entries > MOST_ENTRIES:
+            raise Problem(f"{where[:-1]} ({kind}): P of {entries} entries; must be at most {MOST_ENTRIES}")
     _can_be_built(whats, seeds[0], f"{where[:-1]} ({kind})")
     return [Span(what, one.seeds) for what in whats for one in seeds]
 
@@ -339,11 +265,11 @@ def _parameter(key: str, x: Any, where: str) -> Span:
 
     if key in WHOLE:
         if not isinstance(x, int) or isinstance(x, bool) or not 1 <= x <= WHOLE[key]:
-            raise _Problem(f"{where} is {_shown(x)}; must be a whole number from 1 to {WHOLE[key]}")
+            raise Problem(f"{where} is {shown(x)}; must be a whole number from 1 to {WHOLE[key]}")
         return Span({key: x})
     number = rational(x, where)
     if not (0 <= number <= 1 and (number > 0 or key != "discount")):
-        raise _Problem(f"{where} is {_shown(x)}; must be {'above 0' if key == 'discount' else 'from 0'} to 1")
+        raise Problem(f"{where} is {shown(x)}; must be {'above 0' if key == 'discount' else 'from 0'} to 1")
     return Span({key: str(number)})
 
 
@@ -356,4 +282,4 @@ def _can_be_built(whats: list[Json], seeds: Span, where: str) -> None:
             return
         except (ValueError, ArithmeticError) as error:
             first = first or error
-    raise _Problem(f"{where}: no MDP of it can be built: {first}")
+    raise Problem(f"{where}: no MDP of it can be built: {first}")
