@@ -50,6 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("mine.json").write_text(json.dumps(SWIRL), "utf-8")
     Path("theta.json").write_text("[[0.5, -0.5], [1, 2]]", "utf-8")
     Path("certificates").mkdir()
+    Path("docs").symlink_to(Path(__file__).resolve().parent.parent / "docs")
     for name, content in certificates().items():
         Path("certificates", f"{name}.json").write_text(content, "utf-8")
     return tmp_path
@@ -91,7 +92,8 @@ def test_every_command_has_help_with_examples(capsys: Capture) -> None:
 def long_ones(lines: list[str]) -> list[object]:
     """The lines as parameters of a test; tours and searches over alpha take their time."""
     slow = re.compile(
-        r"vorticity (tour|verify$|cycles|bifurcation|reproduce|choose (swirl|chain)|compare (?!.*--no-alphas))"
+        r"vorticity (tour|verify$|cycles|bifurcation|reproduce|choose (swirl|chain)|sweep (?!.*--count)"
+        r"|compare (?!.*--no-alphas))"
         r"|flow .*--steps|--basins|--prove"
     )
     return [pytest.param(line, marks=pytest.mark.slow) if slow.search(line) else line for line in lines]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from dynamics.experiments import aliasing, fig1, fig2, fig3, fig4, fig5, fig6, tradeoff
 from dynamics.experiments.learner import first_reach, learn, moments_of_measurement
-from dynamics.experiments.summary import Row, Summary, where
+from dynamics.experiments.summary import Row, Summary, share_interval, where
 from dynamics.field import Field
 from dynamics.portrait_experiments import FIGURES
 from dynamics.portrait_style import rendered
@@ -297,7 +297,7 @@ def test_the_tree_is_judged() -> None:
         assert lines["copy"]["holds"] is holds and lines["copy"]["right"] == n
     lines = {row["leaf"]: row for row in fig1.summary(rows(6, "on-policy")).table}
     assert lines["copy"]["holds"] is False and lines["copy"]["most_often_best"].startswith("on-policy")
-    low, high = fig1.share_interval(6, 6)
+    low, high = share_interval(6, 6)
     assert low == pytest.approx(0.025 ** (1 / 6)) and high == 1
 
 

@@ -25,6 +25,8 @@ ALLOWED = {  # a library: the only places that may import it
     "hypothesis": ("mdp/strategies.py", "mdp/strategies/"),
     "click": ("vorticity/",),
     "rich": ("vorticity/",),
+    "distributed": ("vorticity/cluster.py",),
+    "dask": ("vorticity/cluster.py",),
 }
 
 

@@ -30,7 +30,7 @@ def fenced(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
 
 
-SLOW = re.compile(r"vorticity (tour|cycles|bifurcation|reproduce|choose chain)|--basins|--prove|--discrete")
+SLOW = re.compile(r"vorticity (tour|cycles|bifurcation|reproduce|sweep|choose chain)|--basins|--prove|--discrete")
 
 
 def test_readme_has_one_main_and_one_tests_command() -> None:
@@ -68,6 +68,7 @@ def test_readme_examples_run(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("docs").symlink_to(ROOT / "docs")
     assert main(["show", "swirl", "--json"]) == 0
     Path("mine.json").write_text(capsys.readouterr().out, "utf-8")
     assert main(["curl", "chain", "--rule", "on-policy", "--certificate", "chain.json"]) == 0

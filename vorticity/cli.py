@@ -29,6 +29,7 @@ from vorticity import (
     options,
     render,
     reproduce,
+    sweep,
     verify,
 )
 from vorticity.options import Setting
@@ -248,8 +249,18 @@ def _common(world: MDP, rule: str, flow: Field, reward: bool) -> Json:
     return {"mdp": world.name, "rule": rule, "control": flow.control, "reward": reward, "alpha": float(flow.alpha)}
 
 
-OWN_FILES = (draw.portrait, cycles.cycles, bifurcation.bifurcation, hunt.hunt, reproduce.reproduce, verify.verify)
-for command in (curl.curl, *motion.COMMANDS, *OWN_FILES, verify.check, choose.choose):
+OWN_FILES = (
+    draw.portrait,
+    cycles.cycles,
+    bifurcation.bifurcation,
+    hunt.hunt,
+    reproduce.reproduce,
+    sweep.sweep,
+    verify.verify,
+    verify.check,
+    choose.choose,
+)
+for command in (curl.curl, *motion.COMMANDS, *OWN_FILES):
     cli.add_command(command)
 
 

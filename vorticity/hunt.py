@@ -10,17 +10,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import options, render, workers
+from vorticity import options, render, runner
 
 if TYPE_CHECKING:
     from dynamics.hunt import Hunt
@@ -242,32 +241,18 @@ def _reports(
         for k in more():
             yield one(asked, goal, k, str(place))
         return
-    yield from _together(lambda pool, k: pool.submit(one, asked, goal, k, str(place)), more(), jobs)
+    for _, line in runner.processes(
+        partial(_drawn, asked, goal, str(place)),
+        more(),
+        jobs,
+        name=lambda k: f"draw {k}",
+        died="a process of the hunt was killed; the same command goes on from where it was",
+    ):
+        yield line
 
 
-def _together(
-    submit: Callable[[ProcessPoolExecutor, int], Future[Json]], todo: Iterator[int], jobs: int
-) -> Iterator[Json]:
-    import multiprocessing
-
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=workers.begin)
-    try:
-        waiting: set[Future[Json]] = set()
-        with workers.one_thread():
-            for k in todo:
-                waiting.add(submit(pool, k))
-                if len(waiting) >= 2 * jobs:
-                    finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    yield from (each.result() for each in finished)
-            while waiting:
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (each.result() for each in finished)
-    except BrokenProcessPool:
-        raise ValueError("a process of the hunt was killed; the same command goes on from where it was") from None
-    finally:
-        for process in list((pool._processes or {}).values()):  # nothing that runs is worth waiting for
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
+def _drawn(asked: Asked, goal: str, place: str, k: int) -> Json:
+    return one(asked, goal, k, place)
 
 
 def _tell(answer: Json, as_json: bool) -> None:

@@ -133,7 +133,7 @@ def load_mdp(name: str, teacher: str | None = None) -> MDP:
     """The zoo's MDP of that name, else the MDP in that file; with another teacher, if one is given."""
     from mdp import zoo
 
-    if name.partition(":")[0] in zoo.names() or not _is_path(name):
+    if name.partition(":")[0] in zoo.names() or not is_path(name):
         model = zoo.load(name)  # which suggests the nearest name
     else:
         from mdp import io
@@ -142,16 +142,17 @@ def load_mdp(name: str, teacher: str | None = None) -> MDP:
     return model if teacher is None else with_teacher(model, teacher)
 
 
-def _is_path(text: str) -> bool:
+def is_path(text: str, folder: Path = Path()) -> bool:
+    """Whether a text that may be a name or a file, in `folder`, is to be taken as a file."""
     path = Path(text)
-    return bool(text) and (path.exists() or bool(path.suffix) or len(path.parts) > 1)
+    return bool(text) and ((folder / path).exists() or bool(path.suffix) or len(path.parts) > 1)
 
 
 def with_teacher(model: MDP, text: str) -> MDP:
     """`model` with the teacher that `--teacher` asks for: a named one first, else the (S, A) table in a file."""
     from mdp import solve
 
-    if text.partition(":")[0] in TEACHERS or not _is_path(text):
+    if text.partition(":")[0] in TEACHERS or not is_path(text):
         return model.replace(teacher=solve.teacher(model, text))  # which suggests the nearest name
     shape = (model.n_states, model.n_actions)
     table = read_table(Path(text), "teacher", shape, "one row a state, one column an action")
@@ -213,7 +214,7 @@ def start(text: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float64]:
         return np.zeros(shape)
     if text == "random":
         return np.random.default_rng(seed).standard_normal(shape)
-    if not _is_path(text):
+    if not is_path(text):
         from mdp.reading import nearest
 
         raise ValueError(f"--theta0: {nearest(text, ['random', 'zero'])}, or a file")

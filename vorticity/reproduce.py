@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import __version__, options, render, report, workers
+from vorticity import __version__, options, render, report, runner
 
 if TYPE_CHECKING:
     from dynamics.experiments.summary import Summary
@@ -123,7 +122,7 @@ def _begin(kept: Store, plan: dict[str, list[Row]], resume: bool) -> None:
     from vorticity import store
 
     for name in plan:
-        old = len(store.finished(kept, name))
+        old = store.count(kept, name)
         if old and not resume:
             raise ValueError(
                 f"{kept.path}: holds {old} finished cases of {name}; go on with --resume, or give another --out"
@@ -137,8 +136,7 @@ def _so_far(kept: Store, plan: dict[str, list[Row]]) -> dict[str, list[Row]]:
     """The finished cases of the figures that have any."""
     from vorticity import store
 
-    done = {name: store.finished(kept, name) for name in plan}
-    found = {name: [case for case in cases if store.case_key(case) in done[name]] for name, cases in plan.items()}
+    found = {name: [case for case in cases if store.is_finished(kept, name, case)] for name, cases in plan.items()}
     found = {name: cases for name, cases in found.items() if cases}
     if not found:
         raise ValueError(f"{kept.path}: holds no finished case of {', '.join(plan)} of this size yet")
@@ -164,43 +162,30 @@ def run_cases(kept: Store, plan: dict[str, list[Row]], jobs: int, tell: Tell) ->
 
     Only this process writes. Raises ValueError, naming the case, when one fails; what was finished before is kept.
     """
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-
     from vorticity import store
 
-    done = {name: store.finished(kept, name) for name in plan}
-    missing = [(name, case) for name, cases in plan.items() for case in cases if store.case_key(case) not in done[name]]
-    counts = {name: len(cases) - sum(one == name for one, _ in missing) for name, cases in plan.items()}
+    of = {name: len(cases) for name, cases in plan.items()}
+    counts = {name: sum(store.is_finished(kept, name, case) for case in cases) for name, cases in plan.items()}
     for name in plan:
-        tell(name, counts[name], len(plan[name]))
-    if not missing:
-        return
-    jobs = min(jobs, len(missing))
-    at_once = (signal.SIG_DFL,)  # Ctrl-C ends a worker: what is finished is kept already
-    processes = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=workers.begin, initargs=at_once)
-    with workers.one_thread(), processes as pool:
-        running = {pool.submit(_work, name, case): (name, case) for name, case in missing}
-        try:
-            for future in as_completed(running):
-                name, case = running.pop(future)
-                try:
-                    rows, seconds = future.result()
-                except BrokenProcessPool:
-                    raise ValueError(f"{name}: a process died (out of memory?); --resume goes on") from None
-                except (ValueError, ArithmeticError) as error:
-                    raise ValueError(f"{name}, case {store.case_key(case)}: {error}") from error
-                store.add(kept, name, case, rows, seconds)
-                counts[name] += 1
-                tell(name, counts[name], len(plan[name]))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        tell(name, counts[name], of[name])
+    missing = (
+        (name, case) for name, cases in plan.items() for case in cases if not store.is_finished(kept, name, case)
+    )
+    for (name, case), (rows, seconds) in runner.processes(
+        _work,
+        missing,
+        jobs,
+        name=lambda task: f"{task[0]}, case {store.case_key(task[1])}",
+        died="a process died (out of memory?); --resume goes on",
+    ):
+        store.add(kept, name, case, rows, seconds)
+        counts[name] += 1
+        tell(name, counts[name], of[name])
 
 
-def _work(name: str, case: Row) -> tuple[list[Row], float]:
-    """One case, in a process of its own: its rows in JSON's types, and the seconds it took."""
+def _work(task: tuple[str, Row]) -> tuple[list[Row], float]:
+    """One case of a figure, in another process: its rows in JSON's types, and the seconds it took."""
+    name, case = task
     start = time.perf_counter()
     rows = [render.jsonable(row) for row in _module(name).run(case)]
     return rows, time.perf_counter() - start

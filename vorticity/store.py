@@ -140,6 +140,24 @@ def finished(store: Store, figure: str) -> set[str]:
     return {key for (key,) in store.connection.execute("SELECT case_key FROM cases WHERE figure = ?", (figure,))}
 
 
+def is_finished(store: Store, figure: str, case: Mapping[str, Any]) -> bool:
+    """Whether this case is done: one look into an index, whatever the store holds."""
+    query = "SELECT 1 FROM cases WHERE figure = ? AND case_key = ?"
+    return store.connection.execute(query, (figure, case_key(case))).fetchone() is not None
+
+
+def count(store: Store, figure: str) -> int:
+    """How many cases of a figure are done."""
+    return int(store.connection.execute("SELECT count(*) FROM cases WHERE figure = ?", (figure,)).fetchone()[0])
+
+
+def stream(store: Store, figure: str) -> Iterator[Row]:
+    """Every row of a figure, one at a time, in the order of the cases' keys: the same in whatever order they came."""
+    query = "SELECT row_json FROM rows WHERE figure = ? ORDER BY case_key, position"
+    for (text,) in store.connection.execute(query, (figure,)):
+        yield json.loads(text)
+
+
 def rows(store: Store, figure: str, cases: Iterable[Mapping[str, Any]]) -> list[Row]:
     """The rows of these cases, in the order of the cases and not in that in which they were finished."""
     db, found = store.connection, []
@@ -161,3 +179,11 @@ def remember(store: Store, name: str, value: str) -> str:
     db = store.connection
     db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, value))
     return str(db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()[0])
+
+
+def note(store: Store, name: str, value: str) -> str | None:
+    """Note a fact about the file in place of what it says; returns what it said, None where it said nothing."""
+    db = store.connection
+    old = db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+    db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+    return None if old is None else str(old[0])

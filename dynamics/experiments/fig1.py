@@ -16,14 +16,12 @@ reward only where values are known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from scipy.stats import beta
 
 from dynamics.choice import Choice, answers_from, choose, known
 from dynamics.experiments.learner import measure
-from dynamics.experiments.summary import Row, Summary, groups, levels, where
+from dynamics.experiments.summary import Row, Summary, groups, levels, share_interval, where
 from dynamics.field import Field
 from dynamics.flow import flow
 from mdp import evaluation, random, solve, zoo
@@ -185,17 +183,6 @@ def _near_best(rows: Sequence[Row], column: str) -> tuple[set[Choice], Choice]:
     winner = max(score, key=lambda choice: score[choice])
     slack = NEAR * abs(rows[0][f"{column}_scale"])
     return {choice for choice, value in score.items() if value >= score[winner] - slack}, winner
-
-
-def share_interval(hits: int, n: int, chance: float = 0.05) -> tuple[float, float]:
-    """The exact 95 % interval of a share, hits of n (Clopper and Pearson, Biometrika 26, 1934).
-
-    >>> [round(x, 4) for x in share_interval(0, 10)]
-    [0.0, 0.3085]
-    """
-    low: Any = 0.0 if hits == 0 else beta.ppf(chance / 2, hits, n - hits + 1)
-    high: Any = 1.0 if hits == n else beta.isf(chance / 2, hits + 1, n - hits)
-    return float(low), float(high)
 
 
 def _name(choice: Choice) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import beta
 from scipy.stats import t as student_t
 
 Row = dict[str, Any]
@@ -49,6 +50,47 @@ def interval(values: ArrayLike, chance: float = 0.05) -> Interval:
         return Interval(float(x[0]), -np.inf, np.inf)
     half = float(student_t.isf(chance / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
     return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half)
+
+
+@dataclass
+class Running:
+    """Mean and spread of values that pass by (Welford, Technometrics 4, 1962): `n`, `mean`, and Σ (x − mean)².
+
+    >>> running = Running()
+    >>> for x in (1.0, 2.0, 3.0):
+    ...     running.add(x)
+    >>> str(running.interval())
+    '2.000 [-0.484, 4.484]'
+    """
+
+    n: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    def add(self, x: float) -> None:
+        """One more value."""
+        self.n += 1
+        gap = x - self.mean
+        self.mean += gap / self.n
+        self.squares += gap * (x - self.mean)
+
+    def interval(self, chance: float = 0.05) -> Interval:
+        """As `interval` of the values so far. Raises ValueError where there are none."""
+        if self.n < 2:
+            return interval([self.mean] * self.n, chance)
+        half = float(student_t.isf(chance / 2, self.n - 1) * np.sqrt(self.squares / (self.n - 1) / self.n))
+        return Interval(self.mean, self.mean - half, self.mean + half)
+
+
+def share_interval(hits: int, n: int, chance: float = 0.05) -> tuple[float, float]:
+    """The exact 95 % interval of a share, hits of n (Clopper and Pearson, Biometrika 26, 1934).
+
+    >>> [round(x, 4) for x in share_interval(0, 10)]
+    [0.0, 0.3085]
+    """
+    low: Any = 0.0 if hits == 0 else beta.ppf(chance / 2, hits, n - hits + 1)
+    high: Any = 1.0 if hits == n else beta.isf(chance / 2, hits + 1, n - hits)
+    return float(low), float(high)
 
 
 def where(rows: Iterable[Row], **keys: Any) -> list[Row]:
