@@ -40,7 +40,7 @@ def test_rows_table_and_figure_and_resuming(short: list[dict[str, Any]], tmp_pat
     assert "fig2: undecided. " in shown or "fig2: does not hold. " in shown
     assert shown.splitlines()[0].startswith("fig2: the cycle and its corrections; 3 cases, 3 rows")
     assert (tmp_path / "fig2.png").read_bytes().startswith(b"\x89PNG")
-    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    page = (tmp_path / "fig2.md").read_text(encoding="utf-8")
     assert page.startswith("# `vorticity reproduce fig2`\n") and "![the cycle and its corrections](fig2.png)" in page
     assert "| on-policy + R | exact |" in page and "| fig2 | on-policy distillation + R cycles" in page
 

@@ -37,7 +37,6 @@ OURS = {
     "aliasing": "what survives when states look alike: grid worlds with a window of sight",
 }
 FILE = "results.sqlite"
-REPORT = "report.md"
 QUIET = 30.0  # seconds between two notes where there is no terminal for a progress bar
 Tell = Callable[[str, int, int], None]  # figure, finished cases, all cases
 
@@ -71,7 +70,7 @@ def reproduce(
     baselines, optimisers, aliasing. Expectations are exact where the paper sampled, and sampled where that is the
     point. What differs from the paper, and how each verdict is reached, is said in dynamics/experiments/. Every case's
     rows go to one SQLite file, DIR/results.sqlite, when it is finished: kill it at any moment, --resume goes on.
-    Tables, pictures and verdicts are in DIR/report.md. Small by default, minutes for all; --full takes the paper's
+    Tables, pictures and verdicts are in DIR/FIGURE.md. Small by default, minutes for all; --full takes the paper's
     size and hours.
 
     \b
@@ -102,7 +101,7 @@ def reproduce(
             answers[-1]["seconds"] = store.seconds(kept, name, cases)
             if not as_json:
                 _show(answers[-1])
-    written = place / REPORT
+    written = place / f"{figure}.md"
     written.write_text(report.markdown(answers, f"vorticity reproduce {figure}{' --full' * full}"), encoding="utf-8")
     if as_json:
         render.print_json({"file": str(place / FILE), "full": full, "figures": answers, "report": str(written)})
