@@ -38,9 +38,10 @@ from dynamics.rules import TABLE, Rule, control_kind
 from mdp import evaluation, student
 from mdp.model import MDP
 from proofs import variance
-from proofs.arithmetic import balls, precision, rationals
+from proofs.arithmetic import balls, precision, rationals, teacher_table
 from proofs.check import canonical_hash, check
-from proofs.claims.convergence import at_teacher, kl_rate_holds
+from proofs.claims.aliasing import moves, representative
+from proofs.claims.convergence import kl_rate_holds
 from proofs.claims.cycling import acyclic_structure
 from proofs.exact import generic, pull_back
 from proofs.explain import visit_dependence
@@ -302,8 +303,10 @@ def _visits(fact: Json) -> bool:
 
 
 def _rests(fact: Json) -> bool:
-    values = at_teacher(rebuilt(fact["field"])).ravel()
-    return all(x == 0 or (hasattr(x, "contains") and x.contains(0)) for x in values)
+    """The student can be the teacher, and does not move there."""
+    field = rebuilt(fact["field"])
+    alike = representative(field)[np.asarray(field.student.observation)] == teacher_table(field.mdp)
+    return bool(alike.all()) and not moves(field)
 
 
 def _advantage(fact: Json) -> bool:

@@ -91,9 +91,10 @@ def check_o1(ledger: Ledger) -> None:
     )
 
 
-def representative(mdp: MDP) -> Array:
+def representative(field: Field) -> Array:
     """The teacher's row at the first state of every observation, (O, A): the teacher itself where rows are alike."""
-    return np.array([teacher_table(mdp)[mdp.observation.tolist().index(o)] for o in range(mdp.n_observations)])
+    seen = np.asarray(field.student.observation).tolist()
+    return np.array([teacher_table(field.mdp)[seen.index(o)] for o in range(field.shape[0])])
 
 
 def moves(field: Field) -> bool:
@@ -101,7 +102,7 @@ def moves(field: Field) -> bool:
     exact = not has_logarithms(field)
     with precision():
         at = setting(field, rationals() if exact else balls())
-        update = eq1.update(at.problem, at.student(representative(field.mdp)))
+        update = eq1.update(at.problem, at.student(representative(field)))
         F = pull_back(field.student, update)
     return any(x != 0 if exact else not x.contains(0) for x in F)
 
