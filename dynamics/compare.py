@@ -119,8 +119,7 @@ def divergences(field: Field, student: Policy) -> tuple[float | None, float | No
             found.append(None)
             continue
         d = evaluation.visits(field.mdp, q)
-        weighed = d * np.where(d > 0, gap, 0.0)  # at a state that is not visited any KL will do
-        average = _mean(weighed.sum(-1) / d.sum(-1))
+        average = _mean(evaluation.visit_mean(d, gap))
         found.append(average if np.isfinite(average) else None)
     return found[0], found[1]
 

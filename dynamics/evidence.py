@@ -20,9 +20,10 @@ from dynamics.experiments.learner import LEAST_KL
 from dynamics.field import Field
 from dynamics.flow import flow, pass_on_interrupt
 from dynamics.guarantees import Decide, Guarantee, guarantee, seen
+from dynamics.moments import noise
 from dynamics.outcome import Outcome, outcome
 from dynamics.rules import TABLE, Rule, label
-from dynamics.worth import first_times, halfway, noise, where_it_ends
+from dynamics.worth import first_times, halfway, where_it_ends
 from mdp import solve
 from mdp import student as students
 from mdp.model import MDP

@@ -284,23 +284,27 @@ def stepped(
         raise ValueError(f"the step size is {eta}; must be positive and finite")
     if n_steps < 1 or every < 1:
         raise ValueError(f"{n_steps} steps, every {every}; both must be at least 1")
-    kept, counts, note = [theta], [0], ""
+    kept, counts, note, done = [theta], [0], "", 0
     try:
         for k in range(1, n_steps + 1):
             with np.errstate(all="ignore"):
-                theta = step(theta)
-            if not np.isfinite(theta).all():
+                new = step(theta)
+            if not np.isfinite(new).all():
                 note = f"stopped at step {k}: the state leaves the range of floats"
                 break
+            theta, done = new, k
             if k % every == 0 or k == n_steps:
                 kept.append(theta)
                 counts.append(k)
             if progress is not None and k % 256 == 0:
                 progress(k / n_steps)
     except KeyboardInterrupt:
-        note = f"interrupted at step {counts[-1]}"
+        note = f"interrupted at step {done}"
     except ValueError as error:
-        note = f"stopped at step {counts[-1]}: {error}"
+        note = f"stopped at step {done}: {error}"
+    if counts[-1] != done:
+        kept.append(theta)
+        counts.append(done)
     return Trajectory(np.array(counts), np.stack(kept), "discrete", float(eta), not note, note)
 
 

@@ -14,7 +14,19 @@ from dynamics.charts import ChartField
 from dynamics.circle import turning
 from dynamics.cycles import gauge_of, reduced, to_reduced
 from dynamics.flow import Progress, iterate, start_of
-from dynamics.outcome import BLOWN_UP, FARTHEST, SETTLED, Found, Outcome, Run, assemble, boundary, ellipsoid, newton
+from dynamics.outcome import (
+    BLOWN_UP,
+    FARTHEST,
+    SETTLED,
+    Found,
+    Outcome,
+    Run,
+    assemble,
+    boundary,
+    ellipsoid,
+    first_found,
+    newton,
+)
 from dynamics.periodic import LONGEST_PERIOD, solve
 from dynamics.vector import VectorField
 
@@ -46,7 +58,7 @@ def iterated(
         if (not trajectory.complete and "range of floats" in trajectory.note) or np.abs(x[-1]).max() > BLOWN_UP:
             found: Found | None = ("diverged", {"size": float(np.abs(x[-1]).max())})
         else:
-            found = _rest(run, eta) or boundary(field, run) or _periodic(run, eta) or turning(run)
+            found = _judged(field, run, eta)
         if found is not None and found[0] != "turning":
             return assemble(found[0], found[1], run, trajectory)
         if total >= limit or not trajectory.complete:
@@ -64,6 +76,15 @@ def iterated(
             more.note,
         )
         total += further
+
+
+def _judged(field: VectorField, run: Run, eta: float) -> Found | None:
+    return first_found(
+        lambda: _rest(run, eta),
+        lambda: boundary(field, run),
+        lambda: _periodic(run, eta),
+        lambda: turning(run),
+    )
 
 
 def _rest(run: Run, eta: float) -> Found | None:

@@ -25,6 +25,7 @@ from mdp.model import MDP
 from mdp.policy import Array
 
 ENTRIES = 2_000_000  # of the largest table of (entry, state, action)
+NOISE_UP_TO = 2_000  # parameters up to which `noise` is computed
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,26 @@ def moments(field: Field, theta: ArrayLike, *, discount: str = "killing") -> Mom
     if theta.shape != field.shape:
         raise ValueError(f"theta has shape {theta.shape}; must be {field.shape}")
     return moments_of(field, terms(field, theta), discount=discount)
+
+
+def noise(field: Field, theta: ArrayLike | None) -> float | None:
+    """`E‖Fhat − F‖² / ‖F‖²` of one trajectory at theta.
+
+    None where F is 0 to rounding, where a policy does not end, and beyond `NOISE_UP_TO` parameters.
+
+    >>> from mdp import zoo
+    >>> noise(Field(zoo.load("bandit:2"), "reward"), np.zeros((1, 2)))
+    1.0
+    """
+    if theta is None or field.size > NOISE_UP_TO:
+        return None
+    try:
+        found = moments(field, theta)
+    except ValueError:  # a policy that does not end
+        return None
+    signal = float((found.mean**2).sum())
+    floor = float(np.max(field.rounding(theta)))  # of one entry
+    return found.total / signal if signal > field.size * floor**2 else None
 
 
 def moments_of(field: Field, found: Terms, *, discount: str = "killing") -> Moments:

@@ -103,7 +103,7 @@ def optimise(
 ) -> Trajectory:
     """The iteration of an optimiser from theta0 (*shape) or (members, *shape).
 
-    Keeps every `every`-th state and the last. Ctrl-C or a state that is not finite ends it early, with
+    Keeps every `every`-th state and the last. Ctrl-C, a state that is not finite or a policy without end ends it, with
     `complete=False`. Raises ValueError for a step size that is not
     positive and finite, or fewer than one step.
     Source: Polyak 1964 (momentum); Kingma and Ba, Adam, ICLR 2015, Algorithm 1; Pascanu et al., ICML 2013 (clipping).

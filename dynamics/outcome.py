@@ -19,6 +19,7 @@ Where none of these holds the trajectory is prolonged, up to a limit, and then t
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -32,6 +33,7 @@ from dynamics.cycles import Orbit, gauge_of, peak_to_peak, reduced, shoot, to_pa
 from dynamics.field import Field
 from dynamics.flow import Progress, Trajectory, start_of, steps
 from dynamics.vector import VectorField
+from mdp.evaluation import EndlessError
 from mdp.policy import Array
 
 KINDS = ("rest", "cycle", "boundary", "diverged", "undecided")
@@ -188,16 +190,21 @@ Found = tuple[str, dict[str, Any]]
 
 def _examine(field: VectorField, run: Run) -> Found | None:
     """The first verdict whose evidence is there."""
-    tests: tuple[Callable[[], Found | None], ...] = (
+    return first_found(
         lambda: _rest(run),
         lambda: boundary(field, run),
         lambda: _cycle(field, run),
         lambda: _tail(run),
     )
+
+
+def first_found(*tests: Callable[[], Found | None]) -> Found | None:
+    """What the first test finds that finds anything; one that comes to policies without end, and no field, does not."""
     for test in tests:
-        found = test()
-        if found is not None:
-            return found
+        with suppress(EndlessError):
+            found = test()
+            if found is not None:
+                return found
     return None
 
 

@@ -207,12 +207,12 @@ def _differences(
                 f"{top.label} ends at {_number(measured(top, wish))}, with no less of a guarantee"
             )
     elif first is not top:
-        if time(first) > FASTER * time(top):
+        if FASTER * time(top) < time(first) < inf:
             found.append(
                 f"{top.label} comes to the same {what} sooner than {first.label}: at {_number(speed(top, wish))}, "
                 f"against {_number(speed(first, wish))} in the time of F"
             )
-        if variance(first) > FASTER * variance(top):
+        if QUIETER * variance(top) < variance(first) < inf:
             found.append(
                 f"{top.label} comes to the same {what} with less noise than {first.label}: "
                 f"{_number(top.variance)} trajectories an update, against {_number(first.variance)}"

@@ -16,12 +16,12 @@ from dynamics.cycles import reduced, to_reduced
 from dynamics.discrete import discrete_outcome
 from dynamics.field import Field
 from dynamics.flow import Progress, Trajectory, iterate, start_of, stepped
-from dynamics.moments import moments
+from dynamics.moments import noise
 from dynamics.outcome import Outcome
 from dynamics.sampled import estimates
 from mdp.policy import Array
 
-MOST_PARAMETERS = 1000  # beyond which the exact noise is left out: a solve for every parameter
+MOST_KEPT = 100_000  # states of a path
 NOTE = "sampled updates have no limit of their own; `exact` says what the iteration of the exact field does"
 
 
@@ -68,9 +68,8 @@ def stochastic_outcome(
     """What a sampled iteration from theta0 (*shape) did, beside the exact one; `run` goes to `stochastic`.
 
     Kind "diverged" where it left the range of floats, else "undecided". Evidence: `exact` (kind and period of
-    `dynamics.discrete.discrete_outcome` with the same step), `distance` (in the reduced chart, from the exact
-    iteration's last state), `return_start`, `return_end` (None where the student never ends), and `noise_to_signal` of
-    one update at either end.
+    `dynamics.discrete.discrete_outcome` with the same step), `distance` from the exact iteration, `return_start` and
+    `return_end` (None where the student never ends), and the `noise_to_signal` of one update at either end.
 
     >>> from mdp import zoo
     >>> field = Field(zoo.load("bandit:2"), "reward")
@@ -78,19 +77,16 @@ def stochastic_outcome(
     >>> found.kind, found.evidence["exact"]["kind"], found.evidence["noise_to_signal_start"]
     ('undecided', 'boundary', 1.0)
     """
-    path = stochastic(field, theta0, eta, n_steps, rng, batch=batch, **run)
+    path = stochastic(field, theta0, eta, n_steps, rng, batch=batch, every=1 + n_steps // MOST_KEPT, **run)
     beside = discrete_outcome(field, theta0, eta, n_steps)
-    taken = int(path.t[-1])
-    exact = iterate(field, theta0, eta, max(taken, 1), every=max(taken, 1)).theta[-1]
-    seen, last = reduced(field), path.theta[-1]
-    gap = np.linalg.norm(to_reduced(seen, last) - to_reduced(seen, exact))
+    taken, last = int(path.t[-1]), path.theta[-1]
     start, end = (mean_return(field, field.policy(at)) for at in path.theta[[0, -1]])
     evidence: dict[str, Any] = {
         "note": path.note or NOTE,
         "steps": taken,
         "batch": batch,
         "exact": {"kind": beside.kind, "period": beside.period},
-        "distance": float(gap),
+        "distance": distance(field, last, theta0, eta, taken),
         "return_start": start,
         "return_end": end,
         "noise_to_signal_start": noise_to_signal(field, path.theta[0], batch),
@@ -100,17 +96,30 @@ def stochastic_outcome(
     return Outcome(kind, None, None, np.ptp(path.theta, axis=0), last, evidence, path)
 
 
-def noise_to_signal(field: Field, theta: ArrayLike, batch: int = 1) -> float | None:
-    """`√(E‖Fbar − F‖² / batch) / ‖F‖` of an update of `batch` trajectories at theta (*shape).
+def distance(field: Field, theta: ArrayLike, theta0: ArrayLike, eta: float, steps: int) -> float | None:
+    """How far theta is from where the exact iteration from theta0 is after as many steps, in log-odds (Euclidean).
 
-    None where F = 0, and where there are more than 1000 parameters.
+    None where that ends earlier.
+
+    >>> from mdp import zoo
+    >>> distance(Field(zoo.load("bandit:2"), "reward"), [[0.0, 1.0]], np.zeros((1, 2)), 1.0, 1)
+    0.5
+    """
+    seen, exact = reduced(field), np.asarray(theta0, dtype=float)
+    if steps > 0:
+        run = iterate(field, exact, eta, steps, every=steps)
+        if run.t[-1] != steps:
+            return None
+        exact = run.theta[-1]
+    return float(np.linalg.norm(to_reduced(seen, theta) - to_reduced(seen, exact)))
+
+
+def noise_to_signal(field: Field, theta: ArrayLike, batch: int = 1) -> float | None:
+    """`√(E‖Fhat − F‖² / batch) / ‖F‖` of an update of `batch` trajectories at theta (*shape); None as in `noise`.
 
     >>> from mdp import zoo
     >>> noise_to_signal(Field(zoo.load("bandit:2"), "reward"), np.zeros((1, 2)), batch=4)
     0.5
     """
-    if field.size > MOST_PARAMETERS:
-        return None
-    found = moments(field, theta)
-    size = float(np.linalg.norm(found.mean))
-    return float(np.sqrt(found.total / batch)) / size if size > 0 else None
+    found = noise(field, theta)
+    return None if found is None else float(np.sqrt(found / batch))

@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from dynamics.compare import ends
-from dynamics.experiments.learner import SHARE, first_reach
+from dynamics.experiments.learner import LEAST_KL, SHARE, first_reach
 from dynamics.field import Field
 from dynamics.flow import Trajectory
-from dynamics.moments import moments
 from dynamics.outcome import Outcome
 from mdp import evaluation
 from mdp.policy import Array, Policy, kl, policy
 
 POINTS = 400  # of a trajectory at which the student is measured
-VARIANCE_UP_TO = 2_000  # parameters up to which variances are computed
 
 
 def where_it_ends(field: Field, found: Outcome) -> Policy:
@@ -68,30 +66,10 @@ def first_times(
     copies = [
         None
         if start is None
-        else first_reach(t.tolist(), (-(gap * q).sum(-1) / q.sum(-1)).tolist(), -(1 - SHARE) * start)
+        else first_reach(t.tolist(), (-evaluation.visit_mean(q, gap)).tolist(), -max((1 - SHARE) * start, LEAST_KL))
         for q, start in zip((theirs, d), kls, strict=True)
     ]
     return reaches, copies[0], copies[1]
-
-
-def noise(field: Field, theta: Array | None) -> float | None:
-    """`E‖Fhat − F‖² / ‖F‖²` of one trajectory at theta.
-
-    None where F is 0 to rounding, and beyond `VARIANCE_UP_TO` parameters.
-
-    >>> from mdp import zoo
-    >>> noise(Field(zoo.load("bandit:2"), "reward"), np.zeros((1, 2)))
-    1.0
-    """
-    if theta is None or field.size > VARIANCE_UP_TO:
-        return None
-    try:
-        found = moments(field, theta)
-    except ValueError:  # a policy that does not end
-        return None
-    signal = float((found.mean**2).sum())
-    floor = float(np.max(field.rounding(theta)))  # of one entry
-    return found.total / signal if signal > field.size * floor**2 else None
 
 
 def halfway(field: Field, theta: Array, end: Policy) -> Array | None:

@@ -331,6 +331,15 @@ def _sparse_solver(world: World, table: Array) -> Any:
     return solve
 
 
+def visit_mean(d: Array, x: Array) -> Array:
+    """`Σ_s d(s) x(s) / Σ_s d(s)` over the last axis; where d is 0 any x will do, an infinite one too.
+
+    >>> visit_mean(np.array([1.0, 3.0, 0.0]), np.array([1.0, 2.0, np.inf]))
+    array(1.75)
+    """
+    return np.asarray((d * np.where(d > 0, x, 0.0)).sum(-1) / d.sum(-1))
+
+
 def _check(world: World, q: Array, c: Array) -> None:
     """Raise ValueError unless q and c fit the world, q is a policy, and with discount 1 it ends."""
     table = np.shape(world.R)

@@ -26,7 +26,9 @@ def observations(kind: Array, cells: Array, sight: int) -> Array:
     """
     if isinstance(sight, bool) or not isinstance(sight, (int, np.integer)) or sight < 0:
         raise ValueError(f"sight is {sight!r}; must be an integer of at least 0")
-    reach = min(int(sight), len(kind) - 1)
+    if sight >= len(kind) - 1 > 0:
+        return np.arange(len(cells))
+    reach = int(sight)
     padded = np.pad(kind, reach, constant_values=WALL)
     width = 2 * reach + 1
     windows = np.lib.stride_tricks.sliding_window_view(padded, (width, width))

@@ -16,12 +16,13 @@ from dynamics.evidence import Evidence, Scales, candidates, measure, scales, sur
 from dynamics.field import Field
 from dynamics.flow import flow
 from dynamics.guarantees import GROUPS, KINDS, Guarantee, guarantee, is_acyclic, seen
+from dynamics.moments import noise
 from dynamics.outcome import Outcome, outcome
 from dynamics.ranking import WISHES, bands, criteria, ranked, ranking, slack
 from dynamics.rules import REWARD, TABLE
 from dynamics.sampled import estimates
 from dynamics.tree_checks import checks, copies
-from dynamics.worth import first_times, halfway, noise, where_it_ends
+from dynamics.worth import first_times, halfway, where_it_ends
 from mdp import evaluation, random, solve, zoo
 from mdp.model import MDP
 from mdp.student import sigmoid

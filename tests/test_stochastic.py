@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from dynamics.field import Field
-from dynamics.flow import iterate
+from dynamics.flow import iterate, stepped
 from dynamics.moments import moments
 from dynamics.sampled import estimates
-from dynamics.stochastic import noise_to_signal, stochastic, stochastic_outcome
+from dynamics.stochastic import distance, noise_to_signal, stochastic, stochastic_outcome
 from mdp import zoo
+from mdp.model import MDP
 from vorticity.cli import main
 
 SWIRL = Field(zoo.load("swirl"), "reverse-kl", reward=True)
@@ -87,3 +88,33 @@ def test_mistakes_in_python() -> None:
         stochastic(SWIRL, START, 0.1, 1, np.random.default_rng(0), batch=0)
     with pytest.raises(ValueError, match="the step size is -1"):
         stochastic(SWIRL, START, -1, 1, np.random.default_rng(0))
+
+
+def endless() -> Field:
+    """One state: staying pays, leaving ends; the better the policy the longer the episode, without bound."""
+    return Field(MDP(P=[[[1], [0]]], R=[[1, 0]], initial=[1]), "reward")
+
+
+def test_a_policy_that_comes_to_end_no_more_leaves_what_was_done() -> None:
+    found = stochastic_outcome(endless(), np.zeros((1, 2)), 1.0, 50, np.random.default_rng(0))
+    steps = found.evidence["steps"]
+    assert 0 < steps < 50 and found.evidence["note"].startswith(f"stopped at step {steps}: ")
+    assert found.evidence["exact"]["kind"] in ("undecided", "diverged") and len(found.trajectory.t) == steps + 1
+
+
+def test_distance_is_from_the_state_after_as_many_steps() -> None:
+    theta = iterate(SWIRL, START, 0.01, 5).theta[-1]
+    assert distance(SWIRL, theta, START, 0.01, 5) == 0 and distance(SWIRL, START, START, 0.01, 0) == 0
+    assert distance(SWIRL, theta, START, 0.01, 4) > 1e-6
+    assert distance(endless(), np.zeros((1, 2)), np.zeros((1, 2)), 1.0, 50) is None  # the exact one ends before
+
+
+def test_a_run_that_ends_early_keeps_its_last_state() -> None:
+    run = stepped(np.array([1.0]), lambda x: x * 1e200, 0.5, 9, every=4)
+    assert run.note == "stopped at step 2: the state leaves the range of floats"
+    assert run.t.tolist() == [0, 1] and run.theta[-1] == 1e200
+
+
+def test_noise_is_none_at_rest_to_rounding() -> None:
+    field = Field(zoo.load("swirl"), "on-policy")
+    assert noise_to_signal(field, np.log(field.mdp.teacher)) is None

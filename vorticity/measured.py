@@ -85,11 +85,11 @@ def _case(world: MDP, given: Mapping[str, bool | None], ask: face.Ask | None, wi
 
 
 def decided(field: Field) -> str | None:
-    """Why the field is a gradient on its MDP, in words, or None: it is none, or that is open, or too large to ask."""
+    """Why the field is a gradient on its MDP, in words; None: it is none, open, all but certain only, or too large."""
     if field.mdp.n_states * field.mdp.n_actions > LARGEST_CHECKED:
         return None
     found = decide(field)
-    return f"{found.reason} ({found.holds_for})" if found.verdict == "gradient" else None
+    return f"{found.reason} ({found.holds_for})" if found.verdict == "gradient" and found.error_bound == 0 else None
 
 
 def measure(
@@ -167,7 +167,10 @@ def show(world: MDP, answer: Answer) -> None:
 def _cells(row: Evidence, wish: str) -> list[str]:
     known = row.guarantee
     kind = "-" if known is None else f"{known.kind}{f' ({known.claim})' if known.claim else ''}"
-    ends = f"{row.outcome}, period {render.number(row.period)}" if row.outcome == "cycle" else row.outcome or "-"
+    turn = f"period {render.number(row.period)}"
+    ends = f"{row.outcome}, {turn}" if row.outcome == "cycle" else row.outcome or "-"
+    if _cycles(row) and row.outcome != "cycle":
+        ends += f"; a cycle from start {row.starts.index('cycle') + 1}, {turn}"
     numbers = (
         row.expected_return,
         row.kl_teacher_states,
@@ -177,6 +180,11 @@ def _cells(row: Evidence, wish: str) -> list[str]:
         row.variance_halfway,
     )
     return [row.label, kind, ends, *(render.number(x, 3) for x in numbers)]
+
+
+def _cycles(row: Evidence) -> bool:
+    """Whether a flow of the rule was seen to cycle, from whichever start."""
+    return row.guarantee is not None and row.guarantee.group == "cycles"
 
 
 def _remarks(answer: Answer, ordered: Sequence[Evidence]) -> Iterator[str]:
@@ -200,7 +208,7 @@ def _told(case: Case, found: Ranking, told: tuple[Check, ...], rows: Mapping[Cho
     more = f", ... ({len(names)} in all)" if len(names) > SHOWN else ""
     yield f"to {SAID[case.wish]} ({MEASURE[case.wish]})"
     yield f"  measured: {', '.join(names[:SHOWN])}{more}"
-    cycling = [row.label for choice in found.order if (row := rows[choice]).guarantee and row.outcome == "cycle"]
+    cycling = [row.label for choice in found.order if _cycles(row := rows[choice])]
     if cycling:
         yield f"  cycles here, so comes last: {', '.join(cycling)}"
     if case.advice is None:

@@ -102,8 +102,8 @@ def _followed(field: Field) -> Row:
     known = evaluation.visits(mdp, teacher)
     p = field.policy(theta)
     gaps = kl(policy(teacher), p)  # (times, S)
-    on_teacher = gaps @ known / known.sum()
-    best = float(kl(policy(teacher), policy(best_of_class(mdp))) @ known / known.sum())
+    on_teacher = evaluation.visit_mean(known, gaps)
+    best = float(evaluation.visit_mean(known, kl(policy(teacher), policy(best_of_class(mdp)))))
     own = evaluation.visits(mdp, p.p[-1])
     speed = np.abs(p.p[-1] * (F := field.student.logits(field(theta[-1]))) - p.p[-1] * (p.p[-1] * F).sum(-1)[:, None])
     dying = bool(((p.p[-1] < EXTINCT) & (F < 0)).any())
@@ -114,7 +114,7 @@ def _followed(field: Field) -> Row:
         "rise": float((on_teacher - np.minimum.accumulate(on_teacher)).max()),
         "start": float(on_teacher[0]),
         "kl_teacher": float(on_teacher[-1]),
-        "kl_student": float(gaps[-1] @ own / own.sum()),
+        "kl_student": float(evaluation.visit_mean(own, gaps[-1])),
         "gap": float(on_teacher[-1] - best),
         "return": float(evaluation.expected_return(mdp, p.p[-1])),
     }

@@ -85,7 +85,7 @@ def measure(field: Field, student: Policy, own: Array, teacher: Policy, theirs: 
     """J, and the mean KL(pi‖pi_theta) under the teacher's visits `theirs` and the student's `own`."""
     gap = np.maximum(kl(teacher, student), 0.0)  # rounding may leave it just below
     J = float((own[:, None] * student.p * field.mdp.R).sum())
-    return J, float((gap * theirs).sum() / theirs.sum()), float((gap * own).sum() / own.sum())
+    return J, float(evaluation.visit_mean(theirs, gap)), float(evaluation.visit_mean(own, gap))
 
 
 def first_reach(x: Sequence[float], values: Sequence[float], target: float) -> float | None:

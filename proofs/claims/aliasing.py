@@ -179,18 +179,19 @@ O2 = Claim(
     "copying alone can cycle",
     "Without any reward: on copying-cycle, five states under two observations, on-policy distillation has an "
     "attracting limit cycle of period 16.2117 round its only rest point within 12 nats, a source; no trajectory leaves "
-    "[-3, 3]^2, and all of them enter it. So has it on blind-copying-cycle, four states under one observation with "
-    "three actions, and reverse KL on reverse-copying-cycle, four states. On copying-cycle the corrections come to "
-    "rest, and so does copying itself if states that look alike have one teacher's row.",
+    "[-3, 3]^2, and all of them enter it. On blind-copying-cycle, four states under one observation with three "
+    "actions, it has a periodic orbit too, and so has reverse KL on reverse-copying-cycle, four states. On "
+    "copying-cycle the corrections come to rest, and so does copying itself if states that look alike have one "
+    "teacher's row.",
     r"\theta(t + T) = \theta(t), \qquad T > 0, \qquad \mathrm{KL}(\pi\|\pi_\theta)\ \text{rises somewhere}",
     "the MDPs named, alpha 1, no reward, ODE",
     "this project",
     "a box that traps with one source in it (B); Krawczyk's operator on points of the orbit and its period (K); a ring "
     "(A); rest points by branch and bound; integration from several starts as an illustration",
     "Poincaré and Bendixson: a box that no trajectory leaves, with no rest point but a source, holds a periodic orbit; "
-    "along it every continuous function rises somewhere, so none is a Lyapunov function, though no reward is paid and "
-    "the teacher is fixed. p moves to a mean of the teacher's rows, so it enters the range of these rows "
-    "(docs/aliasing.md). A gradient in a box that no trajectory leaves comes to rest.",
+    "a function that falls strictly along the flow would have to come back to its value there, so there is none, "
+    "though no reward is paid and the teacher is fixed. p moves to a mean of the teacher's rows, so it enters the "
+    "range of these rows (docs/aliasing.md). A gradient in a box that no trajectory leaves comes to rest.",
     check_o2,
     quick=False,
 )
