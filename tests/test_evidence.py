@@ -183,6 +183,12 @@ def test_a_cycle_from_a_later_start_demotes(monkeypatch: pytest.MonkeyPatch, tur
     assert found.period == turning.period
 
 
+def test_a_cycle_from_a_later_start_is_told() -> None:
+    late = row("on-policy", "cycle", starts=("rest", "cycle"), period=6.5)
+    assert measured._cells(late, "improve")[2] == "rest; a cycle from start 2, period 6.5"
+    assert measured._cycles(late) and not measured._cycles(row("on-policy"))
+
+
 def test_a_cycle_against_a_guarantee_says_so(monkeypatch: pytest.MonkeyPatch, turning: Outcome) -> None:
     monkeypatch.setattr(evidence, "outcome", lambda *_args, **_options: turning)
     field = Field(zoo.load("swirl"), "reverse-kl", reward=True)
@@ -381,6 +387,15 @@ def test_where_it_agrees_and_where_it_differs() -> None:
         demoted.agrees is False
         and "teacher-v, which the tree prefers, cycles here, with period 6.5" in (demoted.differences[0])
     )
+
+
+def test_what_is_not_known_is_not_said_to_be_more() -> None:
+    """The tree's rule is where it ends at the start: no noise and no time is known of it."""
+    advice = choose({"outside": False})
+    at_rest = row("teacher", kl_teacher_states=0.0, variance_start=None, copies_teacher_states=None)
+    other = row("on-policy", kl_teacher_states=0.0, variance_start=3.0, copies_teacher_states=5.0)
+    found = ranking([at_rest, other], "inside", SCALE, advice)
+    assert found.agrees and not any("infinity" in text for text in found.differences)
 
 
 def test_a_rule_without_guarantee_that_reaches_more_is_named() -> None:
