@@ -112,7 +112,7 @@ def divergences(field: Field, student: Policy) -> tuple[float | None, float | No
     if field.mdp.teacher is None:
         return None, None
     teacher = policy(field.mdp.teacher)
-    gap = kl(teacher, student)
+    gap = np.maximum(kl(teacher, student), 0.0)  # rounding may leave it just below
     found: list[float | None] = []
     for q in (teacher.p, student.p):
         if not ends(field, q):

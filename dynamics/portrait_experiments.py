@@ -268,7 +268,11 @@ def draw_tradeoff(rows: list[Row], summary: Summary) -> Figure:
 
 def draw_aliasing(rows: list[Row], summary: Summary) -> Figure:
     """Against sight, for each rule without reward: KL on the teacher's states, return lost, and how often KL rose."""
-    titles = ["KL on the teacher's states", "return lost to the window", "runs in which that KL rose on the way"]
+    titles = [
+        "KL on the teacher's states",
+        "return lost (rules without reward)",
+        "runs in which that KL rose on the way",
+    ]
     figure, axes = panels(3, titles, width=4.6)
     rules = [rule for rule in levels(summary.table, "rule") if not rule.endswith("+ R")]
     sights = levels(summary.table, "sight")

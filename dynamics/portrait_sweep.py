@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 
 from dynamics.experiments.outcomes import ALL_KINDS, pooled
 from dynamics.experiments.summary import Row, levels
-from dynamics.portrait_style import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, VERMILLION, style
+from dynamics.portrait_style import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, VERMILLION, plain, style
 
 LOOKS = {  # colour and hatch of each outcome: they differ in both, and in lightness
     "rest": (BLUE, ""),
@@ -41,6 +42,15 @@ def draw_sweep(table: Sequence[Row], axes: Sequence[str], title: str) -> Figure:
         return _bars(lines, kept, title) if len(lines) <= MOST_BARS or len(kept) < 2 else _map(lines, kept, title)
 
 
+def wrapped(title: str) -> str:
+    """A title in lines that fit the narrowest figure.
+
+    >>> wrapped("word " * 20).count(chr(10))
+    1
+    """
+    return "\n".join(line for part in title.split("\n") for line in textwrap.wrap(plain(part), 64))
+
+
 def _bars(table: list[Row], axes: list[str], title: str) -> Figure:
     kinds = [kind for kind in ALL_KINDS if any(line[kind] for line in table)]
     size = (9.0, 2.0 + 0.32 * len(table))
@@ -58,7 +68,7 @@ def _bars(table: list[Row], axes: list[str], title: str) -> Figure:
     names = [", ".join(_named(axis, line[axis]) for axis in axes) or "all" for line in table]
     ax.set_yticks(y, names, fontsize=10)
     ax.set(xlim=(0, 1), ylim=(len(table) - 0.4, -0.6), xlabel="share of the cases (numbers: how many)")
-    ax.set_title(title)
+    ax.set_title(wrapped(title))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(kinds), fontsize=10)
     return figure
 
@@ -100,5 +110,5 @@ def _map(table: list[Row], axes: list[str], title: str) -> Figure:
     ax.set_xticks(range(0, len(columns), step[0]), columns[:: step[0]], rotation=40, ha="right", fontsize=10)
     ax.set_yticks(range(0, len(rows), step[1]), rows[:: step[1]], fontsize=10)
     ax.set(xlabel=WORDS.get(across, across), ylabel=WORDS.get(down, down))
-    ax.set_title(title)
+    ax.set_title(wrapped(title))
     return figure

@@ -68,7 +68,9 @@ def test_what_is_there_so_far_is_shown(short: list[dict[str, Any]], tmp_path: Pa
     assert main(show) == 0
     shown = capsys.readouterr()
     assert "fig2: 1 of 3 cases are finished" in shown.err
-    assert json.loads(shown.out)["figures"][0]["cases"] == 1
+    (part,) = json.loads(shown.out)["figures"]
+    assert (part["cases"], part["of"], part["complete"], part["holds"]) == (1, 3, False, None)
+    assert "| incomplete, 1 of 3 cases; so far: " in (tmp_path / "fig2.md").read_text(encoding="utf-8")
     with store.opened(tmp_path / "results.sqlite") as kept:
         assert len(store.finished(kept, "fig2")) == 1  # nothing was run
 

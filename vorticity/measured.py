@@ -215,6 +215,9 @@ def _told(case: Case, found: Ranking, told: tuple[Check, ...], rows: Mapping[Cho
         yield f"  the tree has no advice: {case.missing}"
         return
     word = {True: "agrees", False: "differs", None: "cannot be compared"}[found.agrees]
+    outside = next((fact for fact in case.found if fact.question == "outside"), None)
+    if case.wish != "inside" and outside is not None and outside.derived and outside.answer is False:
+        yield f"  the tree stops at its first question ({outside.evidence}); --outside asks further"
     yield f"  the tree: {face.named(case.advice.rules)}; it {word}"
     for text in found.differences:
         yield f"    {text}"

@@ -23,7 +23,7 @@ def cell(x: Any) -> str:
     if isinstance(x, bool):
         return "yes" if x else "no"
     if isinstance(x, float):
-        return render.number(x, 4)
+        return "-" if x != x else render.number(x, 4)
     return "-" if x is None else str(x)
 
 
@@ -37,11 +37,22 @@ def rows(table: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]
     return headers, [[cell(row.get(key)) for key in headers] for row in table]
 
 
+def verdict(answer: Answer) -> str:
+    """Whether the finding holds; of a run that is not complete, what it says so far.
+
+    >>> [verdict({"so_far": True, "cases": n, "of": 8}) for n in (8, 2)]
+    ['holds', 'incomplete, 2 of 8 cases; so far: holds']
+    """
+    word = VERDICT[answer["so_far"]]
+    whole = answer["cases"] == answer["of"]
+    return word if whole else f"incomplete, {answer['cases']} of {answer['of']} cases; so far: {word}"
+
+
 def overview(answers: Sequence[Answer]) -> tuple[list[str], list[list[str]]]:
     """Figure by figure: the finding to be checked, ours with its intervals, and whether it holds."""
     headers = ["figure", "to be checked", "found", "verdict"]
     return headers, [
-        [one["figure"], (one["claim"] or one["title"]).removeprefix("Claim: "), one["finding"], VERDICT[one["holds"]]]
+        [one["figure"], (one["claim"] or one["title"]).removeprefix("Claim: "), one["finding"], verdict(one)]
         for one in answers
     ]
 
@@ -51,8 +62,9 @@ def markdown(answers: Sequence[Answer], command: str) -> str:
 
     Pictures are linked by their names alone: they lie beside the page.
 
-    >>> one = {"figure": "f", "title": "t", "claim": "a | b", "finding": "c", "holds": None, "table": [{"x": 1}]}
-    >>> print(markdown([one | {"cases": 1, "rows": 2, "seconds": 3.0, "picture": None}], "vorticity reproduce f"))
+    >>> one = {"figure": "f", "title": "t", "claim": "a | b", "finding": "c", "so_far": None, "table": [{"x": 1}]}
+    >>> one |= {"cases": 1, "of": 1, "rows": 2, "seconds": 3.0, "picture": None}
+    >>> print(markdown([one], "vorticity reproduce f"))
     # `vorticity reproduce f`
     <BLANKLINE>
     | figure | to be checked | found | verdict |
@@ -63,7 +75,7 @@ def markdown(answers: Sequence[Answer], command: str) -> str:
     <BLANKLINE>
     ## f: t
     <BLANKLINE>
-    Cases: 1; rows: 2; 3 s of one core.
+    Cases: 1 of 1; rows: 2; 3 s of one core.
     <BLANKLINE>
     | x |
     |---|
@@ -78,7 +90,8 @@ def _lines(answers: Sequence[Answer], command: str) -> Iterator[str]:
     yield f"Intervals are of 95 %. {BASIS}"
     for answer in answers:
         yield from ("", f"## {answer['figure']}: {answer['title']}", "")
-        yield f"Cases: {answer['cases']}; rows: {answer['rows']}; {answer['seconds']:.0f} s of one core."
+        size = f"Cases: {answer['cases']} of {answer['of']}; rows: {answer['rows']}"
+        yield f"{size}; {answer['seconds']:.0f} s of one core."
         yield from ("", *_table(*rows(answer["table"])))
         if answer["picture"]:
             yield from ("", f"![{answer['title']}]({Path(answer['picture']).name})")

@@ -87,18 +87,23 @@ def reproduce(
     answers = []
     with store.opened(place / FILE) as kept:
         plan = {name: _module(name).cases(full) for name in names}
+        of = {name: len(cases) for name, cases in plan.items()}
         if show:
             plan = _so_far(kept, plan)
         else:
             _begin(kept, plan, resume)
             with _telling(plan) as tell:
-                run_cases(kept, plan, jobs or os.cpu_count() or 1, tell)
+                try:
+                    run_cases(kept, plan, jobs or os.cpu_count() or 1, tell)
+                except KeyboardInterrupt:
+                    render.note(f"{kept.path}: what was finished is kept; --resume goes on")
+                    raise
         for name, cases in plan.items():
             rows = store.rows(kept, name, cases)
             found = _summary(name, rows)
             picture = None if no_pictures else _drawn(name, rows, found, place)
-            answers.append(_answer(name, full, found, len(cases), len(rows), picture))
-            answers[-1]["seconds"] = store.seconds(kept, name, cases)
+            sizes = {"cases": len(cases), "of": of[name], "complete": len(cases) == of[name], "rows": len(rows)}
+            answers.append(_answer(name, found, sizes, picture) | {"seconds": store.seconds(kept, name, cases)})
             if not as_json:
                 _show(answers[-1])
     written = place / f"{figure}.md"
@@ -107,7 +112,7 @@ def reproduce(
         render.print_json({"file": str(place / FILE), "full": full, "figures": answers, "report": str(written)})
         return
     if len(answers) > 1:
-        verdicts = [[one["figure"], one["title"], report.VERDICT[one["holds"]]] for one in answers]
+        verdicts = [[one["figure"], one["title"], report.verdict(one)] for one in answers]
         render.table(["figure", "what", "verdict"], verdicts)
     print(f"figure by figure: {written}; every row: {place / FILE}")
 
@@ -265,7 +270,8 @@ def _drawn(name: str, rows: list[Row], found: Summary, place: Path) -> Path | No
     return path
 
 
-def _answer(name: str, full: bool, found: Summary, cases: int, rows: int, picture: Path | None) -> Row:
+def _answer(name: str, found: Summary, sizes: Row, picture: Path | None) -> Row:
+    """A figure's part of the answer; whether the finding `holds` is said of a complete run only, else `so_far`."""
     told = (_module(name).__doc__ or "").split("\n\n")
     claim = next((" ".join(part.split()) for part in told if part.startswith("Claim")), None)
     return {
@@ -273,10 +279,10 @@ def _answer(name: str, full: bool, found: Summary, cases: int, rows: int, pictur
         "title": (PAPER | OURS)[name],
         "claim": claim,
         "finding": found.finding,
-        "holds": found.holds,
+        "holds": found.holds if sizes["complete"] else None,
+        "so_far": found.holds,
         "table": found.table,
-        "cases": cases,
-        "rows": rows,
+        **sizes,
         "picture": None if picture is None else str(picture),
     }
 
@@ -286,7 +292,7 @@ def _show(answer: Row) -> None:
     render.table(*report.rows(answer["table"]), title=title)
     if answer["claim"]:
         render.say(answer["claim"])
-    render.say(f"{answer['figure']}: {report.VERDICT[answer['holds']]}. {answer['finding']}")
+    render.say(f"{answer['figure']}: {report.verdict(answer)}. {answer['finding']}")
     if answer["picture"]:
         render.say(f"written: {answer['picture']}")
     print()
