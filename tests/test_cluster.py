@@ -129,6 +129,7 @@ def work(x):
         time.sleep(0.5)
         os._exit(9)
     if x == 4:
+        time.sleep(2)  # so that the others are done
         raise ValueError("four is too much")
     return x
 
@@ -166,7 +167,7 @@ def test_what_can_go_wrong_is_one_line(tmp_path: Path) -> None:
         assert "is left; waiting 2 s for one" in noted and "no worker for 2 s; what is finished is kept" in gone
 
 
-@pytest.mark.parametrize("address", ["nonsense", "tcp://", "tcp://host", "tcp://a b:1"])
+@pytest.mark.parametrize("address", ["nonsense", "tcp://", "tcp://host", "tcp://a b:1", "foo://host:1"])
 @needs_dask
 def test_addresses_are_checked(
     address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -61,6 +61,10 @@ def test_rows_table_and_figure_and_resuming(short: list[dict[str, Any]], tmp_pat
 
 def test_what_is_there_so_far_is_shown(short: list[dict[str, Any]], tmp_path: Path, capsys: Capture) -> None:
     show = ["reproduce", "fig2", "--out", str(tmp_path), "--show", "--json", "--no-pictures"]
+    assert main(show) == 2 and not (tmp_path / "results.sqlite").exists()  # whoever only looks makes none
+    assert "results.sqlite: is not there" in capsys.readouterr().err
+    with store.opened(tmp_path / "results.sqlite"):
+        pass
     assert main(show) == 2
     assert "holds no finished case of fig2 of this size yet" in capsys.readouterr().err
     with store.opened(tmp_path / "results.sqlite") as kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from collections.abc import Iterator
@@ -106,3 +107,18 @@ def test_whoever_stops_early_leaves_no_process() -> None:
     start = time.monotonic()
     found.close()
     assert time.monotonic() - start < 30  # and not the minute that the others sleep
+    assert not multiprocessing.active_children()
+
+
+def test_what_finished_beside_a_failure_is_yielded_first() -> None:
+    """Both tasks are done when the loop looks; the first to be looked at failed."""
+
+    def at_once(x: int) -> Future[int]:
+        done: Future[int] = Future()
+        done.set_exception(ValueError("no")) if x == 0 else done.set_result(x)
+        return done
+
+    found = runner.windowed(at_once, range(3), lambda: 3)
+    assert {next(found)[0], next(found)[0]} == {1, 2}
+    with pytest.raises(runner.Failed, match="0: no"):
+        next(found)

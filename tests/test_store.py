@@ -87,6 +87,26 @@ def test_a_database_of_others_and_a_later_format_are_refused(tmp_path: Path) -> 
         pass
 
 
+def test_a_damaged_file_is_one_line_wherever_it_is_met(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with store.opened(path) as kept:
+        for case in CASES:
+            store.add(kept, "fig1", case, [{"pad": "x" * 3000}] * 4, 0.0)
+    held = bytearray(path.read_bytes())
+    held[8192:] = b"\xff" * (len(held) - 8192)
+    path.write_bytes(held)
+    with pytest.raises(ValueError, match=r"a\.sqlite: holds no results: "), store.opened(path) as kept:
+        list(store.stream(kept, "fig1"))
+        store.rows(kept, "fig1", CASES)
+
+
+def test_what_sqlite_cannot_do_is_an_oserror_that_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with pytest.raises(OSError, match="no such table") as failure, store.opened(path) as kept:
+        kept.connection.execute("SELECT * FROM elsewhere")
+    assert failure.value.filename == str(path)
+
+
 def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     """What is left of a process that was killed between making the file and its first commit."""
     (tmp_path / "a.sqlite").touch()
@@ -135,13 +155,13 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_and_what_was_kept_stays(tmp_path: Path) -> None:
-    with store.opened(tmp_path / "a.sqlite") as kept:
+    with pytest.raises(OSError, match="full") as caught, store.opened(tmp_path / "a.sqlite") as kept:
         store.add(kept, "fig1", CASES[0], [{"x": 1}], 0.0)
         (pages,) = kept.connection.execute("PRAGMA page_count").fetchone()
         kept.connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-        with pytest.raises(OSError, match="full") as caught:
-            store.add(kept, "fig1", CASES[1], [{"x": "y" * 100_000}], 0.0)
-        assert caught.value.filename == str(tmp_path / "a.sqlite")
+        store.add(kept, "fig1", CASES[1], [{"x": "y" * 100_000}], 0.0)
+    assert caught.value.filename == str(tmp_path / "a.sqlite")
+    with store.opened(tmp_path / "a.sqlite") as kept:
         assert store.rows(kept, "fig1", CASES) == [{"x": 1}] and len(store.finished(kept, "fig1")) == 1
 
 

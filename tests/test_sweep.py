@@ -153,6 +153,7 @@ FAMILY = 'rules = "er"\n[[family]]\nkind = "garnet"\n'
         ('rules = "er"\nmdps = "swirl"\nstarts = ["random:0..5", "random:5"]', "starts[0] holds already"),
         ('rules = "er"\nmdps = "swirl"\nstarts = "zer"', "starts: unknown 'zer'; the nearest is 'zero'"),
         ('rules = "er"\nmdps = "swirl"\ntime = 0', "time is 0; must be above 0 and at most 1e+06"),
+        ('rules = "er"\nmdps = "swirl"\ntime = 300\nlimit = 100', "time is 300; must be at most limit, 100"),
         ('rules = "er"\nmdps = "swirl"\nlimit = "long"', "limit is 'long'; must be a finite number"),
         ('rules = "er"\nmdps = 3', "mdps is 3; must be text"),
         ('rules = "er"\nmdps = "swirl"\ntitle = 1', "title is 1; must be text"),
@@ -184,6 +185,12 @@ def test_other_mistakes(tmp_path: Path, capsys: Capture) -> None:
     path = written(tmp_path, 'rules = "er"\nmdps = "swirl"')
     assert main(["sweep", str(path), "--jobs", "2", "--scheduler", "tcp://a:1"]) == 2
     assert "--jobs counts processes of this machine" in capsys.readouterr().err
+    assert main(["sweep", str(path), "--show", "--out", str(tmp_path / "none")]) == 2
+    assert "none/results.sqlite: is not there" in capsys.readouterr().err and not (tmp_path / "none").exists()
+    assert main(["sweep", str(path), "--show", "--count"]) == 2
+    assert "--show and --count both run nothing" in capsys.readouterr().err
+    with store.opened(tmp_path / "results.sqlite"):
+        pass
     assert main(["sweep", str(path), "--show", "--out", str(tmp_path)]) == 2
     assert f"holds no finished case of {path} yet" in capsys.readouterr().err
     path.write_bytes(b"\xff\xfe")

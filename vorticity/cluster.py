@@ -46,7 +46,7 @@ def cluster(
         from distributed.scheduler import KilledWorker
     except ImportError:
         raise ValueError(INSTALL) from None
-    if not re.fullmatch(r"([a-z]+://)?[^/\s]+:[0-9]{1,5}", address):
+    if not re.fullmatch(r"(?:(?:tcp|tls|ws|wss)://)?[^/\s]+:[0-9]{1,5}", address):
         raise ValueError(f"--scheduler is {address!r}; must be tcp://HOST:PORT")
     silent = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # what matters is said here, in a line

@@ -197,7 +197,7 @@ def _opened(place: Path, settings: Json) -> dict[int, Json]:
     text = path.read_text(encoding="utf-8")
     if not text.endswith("\n"):  # killed in the middle of a line: that draw is done again
         text = text[: text.rfind("\n") + 1]
-        path.write_text(text, encoding="utf-8")
+        os.truncate(path, len(text.encode()))
     try:
         first, *rest = (json.loads(line) for line in text.splitlines())
         held = first["hunt"]

@@ -83,7 +83,10 @@ def reproduce(
 
     names = list(PAPER) if figure == "all" else [figure]
     place = Path(out)
-    place.mkdir(parents=True, exist_ok=True)
+    if show:
+        store.must_hold(place / FILE)
+    else:
+        place.mkdir(parents=True, exist_ok=True)
     answers = []
     with store.opened(place / FILE) as kept:
         plan = {name: _module(name).cases(full) for name in names}

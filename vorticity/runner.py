@@ -119,9 +119,10 @@ def windowed(
                 yield task, future.result()
             else:
                 failures.append((task, error))
+        if failures:
+            yield from _kept(flying)
         for task, error in failures:
             if isinstance(error, (BrokenExecutor, CancelledError)):
-                yield from _kept(flying)
                 raise ValueError(died) from None
             words = explain(error)
             if words is None:
@@ -140,7 +141,7 @@ def _error(future: Future[Any]) -> BaseException | None:
 
 
 def _kept(flying: dict[Future[R], T]) -> Iterator[tuple[T, R]]:
-    """What had finished when a process died."""
+    """What has finished but was not yielded yet."""
     for future, task in flying.items():
         if future.done() and _error(future) is None:
             yield task, future.result()

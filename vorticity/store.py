@@ -54,7 +54,8 @@ def opened(path: Path) -> Iterator[Store]:
     """The store in this file, made if it is not there; closed at the end.
 
     In WAL mode a commit is on the disk's way before it returns, and readers do not disturb the writer.
-    Raises ValueError when the file is no store of ours, OSError where it cannot be written.
+    Raises ValueError when the file is no store of ours or damaged, OSError where it cannot be written; what SQLite
+    raises inside of the `with` block leaves it as one of these too.
 
     >>> import tempfile
     >>> with opened(Path(tempfile.mkdtemp()) / "results.sqlite") as store:
@@ -72,29 +73,34 @@ def opened(path: Path) -> Iterator[Store]:
     try:
         _prepare(connection, path, new)
         yield Store(path, connection)
+    except sqlite3.OperationalError as error:  # read-only, full, locked
+        raise OSError(errno.EIO, str(error), str(path)) from None
+    except sqlite3.DatabaseError as error:  # no database, or a damaged one
+        raise ValueError(f"{path}: holds no results: {error}") from None
     finally:
         connection.close()
 
 
+def must_hold(path: Path) -> None:
+    """Raise ValueError where there is no file of results: whoever only looks makes none."""
+    if not path.is_file():
+        raise ValueError(f"{path}: is not there; --show tells what a run has left")
+
+
 def _prepare(connection: sqlite3.Connection, path: Path, new: bool) -> None:
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("BEGIN IMMEDIATE")
-        tables = _tables(connection)
-        if new or not tables:  # a file that was killed before its first commit is empty
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute("INSERT INTO facts VALUES ('format', ?)", (FORMAT,))
-        elif "facts" not in tables:
-            raise ValueError(f"{path}: holds no results: a database without the table 'facts'")
-        connection.execute("COMMIT")
-        found = connection.execute("SELECT value FROM facts WHERE name = 'format'").fetchone()
-    except sqlite3.OperationalError as error:  # read-only, full, locked
-        raise OSError(errno.EIO, str(error), str(path)) from None
-    except sqlite3.DatabaseError as error:
-        raise ValueError(f"{path}: holds no results: {error}") from None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("BEGIN IMMEDIATE")
+    tables = _tables(connection)
+    if new or not tables:  # a file that was killed before its first commit is empty
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute("INSERT INTO facts VALUES ('format', ?)", (FORMAT,))
+    elif "facts" not in tables:
+        raise ValueError(f"{path}: holds no results: a database without the table 'facts'")
+    connection.execute("COMMIT")
+    found = connection.execute("SELECT value FROM facts WHERE name = 'format'").fetchone()
     if found is None or found[0] != FORMAT:
         raise ValueError(f"{path}: results of format {found and found[0]}; must be {FORMAT}")
 
@@ -106,8 +112,7 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
 def add(store: Store, figure: str, case: Mapping[str, Any], found: Sequence[Row], seconds: float) -> None:
     """Keep a finished case: its rows and the mark that it is done, all or nothing; on the disk when this returns.
 
-    A case that is there already is left as it is. Raises ValueError when a row holds a number that is
-    not finite, OSError when the file cannot be written.
+    A case that is there already is left as it is. Raises ValueError when a row holds a number that is not finite.
     """
     key = case_key(case)
     try:
@@ -122,17 +127,10 @@ def add(store: Store, figure: str, case: Mapping[str, Any], found: Sequence[Row]
             listed = [(figure, key, position, text) for position, text in enumerate(texts)]
             db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?)", listed)
         db.execute("COMMIT")
-    except sqlite3.OperationalError as error:  # full, locked: what was kept before stays
-        _undo(db)
-        raise OSError(errno.EIO, str(error), str(store.path)) from None
-    except BaseException:
-        _undo(db)
+    except BaseException:  # full, locked, interrupted: what was kept before stays
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
-
-
-def _undo(db: sqlite3.Connection) -> None:
-    if db.in_transaction:
-        db.execute("ROLLBACK")
 
 
 def finished(store: Store, figure: str) -> set[str]:

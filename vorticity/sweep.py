@@ -71,12 +71,17 @@ def sweep(
 
     if scheduler is not None and jobs is not None:
         raise ValueError("--jobs counts processes of this machine; with --scheduler the cluster's workers do the work")
+    if show and count:
+        raise ValueError("--show and --count both run nothing; give one of them")
     asked = sweep_file.read(path)
     if count:
         _tell_count(path, asked, as_json)
         return
     place = Path(out)
-    place.mkdir(parents=True, exist_ok=True)
+    if show:
+        store.must_hold(place / FILE)
+    else:
+        place.mkdir(parents=True, exist_ok=True)
     with store.opened(place / FILE) as kept:
         if show:
             if all(asked.place(row) is None for row in store.stream(kept, FIGURE)):
@@ -193,7 +198,7 @@ def _answer(kept: Store, asked: Sweep, place: Path) -> Row:
         "start_seed",
     ]
     columns += [*MEASURED, "mdp_sha256", "teacher_sha256", "rule_sha256"]
-    rows, fresh = 0, place / f"{LINES}.new"
+    rows, fresh = 0, place / f"{LINES}.{os.getpid()}.new"
     reasons: dict[str, str] = {}
     with fresh.open("w", encoding="utf-8", newline="") as file:
         lines = csv.DictWriter(file, columns, extrasaction="ignore")

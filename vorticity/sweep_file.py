@@ -95,6 +95,8 @@ def _sweep(held: Json, folder: Path) -> Sweep:
     }
     times = {key: _time(held[key], key) if key in held else default for key, default in TIMES.items()}
     axes = tuple(Axis(name, tuple(spans)) for name, spans in found.items())
+    if times["time"] > times["limit"]:
+        raise Problem(f"time is {times['time']:g}; must be at most limit, {times['limit']:g}")
     return Sweep(title, axes, times["time"], times["limit"], contents)
 
 
