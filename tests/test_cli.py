@@ -251,7 +251,7 @@ def test_tour_draws_and_prints(capsys: Capture, tmp_path: Path) -> None:
     assert main(["tour", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "said to be gradients are symmetric" in shown and "period 6.4889442" in shown
-    assert "14 of 14 certificates valid, re-checked independently" in shown
+    assert "16 of 16 certificates valid, re-checked independently" in shown
     for name in ("swirl", "aliased-cycle", "corridor-cycle", "fig2"):
         assert (tmp_path / f"{name}.svg").read_text().rstrip().endswith("</svg>")
 

@@ -157,7 +157,8 @@ def tried(address: str, todo: str) -> list[str]:
 @posix
 def test_what_can_go_wrong_is_one_line(tmp_path: Path) -> None:
     with started(tmp_path / "cluster", DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as there:
-        *done, failed = tried(there.address, "0,1,2,4")
+        *before, failed = tried(there.address, "0,1,2,4")
+        done = [line for line in before if not line.startswith("note: ")]  # workers may still be on their way
         assert sorted(done) == ["done 0", "done 1", "done 2"] and failed == "error: task 4: four is too much"
         assert tried(there.address, "3")[-1] == "error: task 3: every worker that had it was killed (out of memory?)"
         for worker in there.workers:

@@ -24,6 +24,7 @@ from dynamics.rules import TABLE, expected_gradient, get
 from dynamics.search import search
 from dynamics.simplify import arrays, bits, numbers, simpler, simplified, to_mdp
 from mdp import io, random, zoo
+from vorticity import hunt as hunt_command
 from vorticity.cli import main
 
 SMOOTH = [name for name in TABLE if name != "value-gate"]
@@ -285,6 +286,23 @@ def test_the_command_resumes_and_keeps_its_folder(tmp_path: Path, capsys: pytest
     whole = tmp_path / "whole"
     assert main([*BASE, "--rule", "on-policy", "--out", str(whole), "--json", "--count", "6000"]) == 0
     assert json.loads(capsys.readouterr().out) == again
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_half_line_is_cut_off_and_the_rest_is_not_written_again(
+    end: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [b'{"hunt": {}}', b'{"draw": 0}', b'{"draw": 1}']
+    whole = b"".join(line + end for line in lines)
+    (tmp_path / "hunt.jsonl").write_bytes(whole + b'{"draw": 2, "dra')
+
+    def killed(path: Path, *_: object, **__: object) -> None:
+        path.write_bytes(b"")  # as a process that is killed between emptying the file and filling it
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "write_text", killed)
+    assert sorted(hunt_command._opened(tmp_path, {})) == [0, 1]
+    assert (tmp_path / "hunt.jsonl").read_bytes() == whole
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,23 @@ def test_a_damaged_file_is_one_line_wherever_it_is_met(tmp_path: Path) -> None:
         store.rows(kept, "fig1", CASES)
 
 
+def test_a_run_is_not_mixed_with_another_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with store.opened(tmp_path / "a.sqlite") as kept:
+        store.begin(kept, ["fig1"], resume=False)
+        store.add(kept, "fig1", CASES[0], [], 0.0)
+        store.begin(kept, ["fig2"], resume=False)  # of which nothing is there
+        with pytest.raises(ValueError, match=r"sqlite: holds 1 finished cases; go on with --resume, or give another"):
+            store.begin(kept, ["fig2", "fig1"], resume=False)
+        with pytest.raises(ValueError, match=r"holds 1 finished cases of fig1; go on"):
+            store.begin(kept, ["fig1"], resume=False, named=True)
+        assert capsys.readouterr().err == ""
+        monkeypatch.setattr(store, "__version__", "99")
+        store.begin(kept, ["fig1"], resume=True)
+    assert "a.sqlite: begun by version " in (said := capsys.readouterr().err) and "this is 99; its rows" in said
+
+
 def test_what_sqlite_cannot_do_is_an_oserror_that_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with pytest.raises(OSError, match="no such table") as failure, store.opened(path) as kept:

@@ -226,6 +226,9 @@ def test_rows_are_what_side_says_and_refusals_say_why(small: Path, capsys: Captu
         assert float(rows[k]["kl_student_states"]) == expected.kl_student_states
     assert rows[12]["states"] == "2" and rows[12]["seed"] == "1" and rows[12]["discount"] == ""
 
+    (out / "results.csv.new").mkdir()  # what another process has in work, were its name the same
+    assert main([*run, "--show", "--no-pictures"]) == 0 and "small: 16 of 16 cases" in capsys.readouterr().out
+    assert not list(out.glob("results.csv.*.new"))
     assert main(run) == 2
     assert "holds 16 finished cases; go on with --resume" in capsys.readouterr().err
 

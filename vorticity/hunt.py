@@ -194,12 +194,12 @@ def _opened(place: Path, settings: Json) -> dict[int, Json]:
         fresh.write_text(json.dumps({"hunt": settings}) + "\n", encoding="utf-8")
         fresh.replace(path)
         return {}
-    text = path.read_text(encoding="utf-8")
-    if not text.endswith("\n"):  # killed in the middle of a line: that draw is done again
-        text = text[: text.rfind("\n") + 1]
-        os.truncate(path, len(text.encode()))
+    held_bytes = path.read_bytes()
+    if not held_bytes.endswith(b"\n"):  # killed in the middle of a line: that draw is done again
+        held_bytes = held_bytes[: held_bytes.rfind(b"\n") + 1]
+        os.truncate(path, len(held_bytes))
     try:
-        first, *rest = (json.loads(line) for line in text.splitlines())
+        first, *rest = (json.loads(line) for line in held_bytes.splitlines())
         held = first["hunt"]
         done = {int(line["draw"]): line for line in rest}
     except (ValueError, KeyError, TypeError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import __version__, options, render, report, runner
+from vorticity import options, render, report, runner
 
 if TYPE_CHECKING:
     from dynamics.experiments.summary import Summary
@@ -37,7 +37,6 @@ OURS = {
     "aliasing": "what survives when states look alike: grid worlds with a window of sight",
 }
 FILE = "results.sqlite"
-QUIET = 30.0  # seconds between two notes where there is no terminal for a progress bar
 Tell = Callable[[str, int, int], None]  # figure, finished cases, all cases
 
 
@@ -94,7 +93,7 @@ def reproduce(
         if show:
             plan = _so_far(kept, plan)
         else:
-            _begin(kept, plan, resume)
+            store.begin(kept, plan, resume, named=True)
             with _telling(plan) as tell:
                 try:
                     run_cases(kept, plan, jobs or os.cpu_count() or 1, tell)
@@ -122,21 +121,6 @@ def reproduce(
 
 def _module(name: str) -> Any:
     return import_module(f"dynamics.experiments.{name}")
-
-
-def _begin(kept: Store, plan: dict[str, list[Row]], resume: bool) -> None:
-    """Raise ValueError where results of these figures would be mixed with a new run unasked."""
-    from vorticity import store
-
-    for name in plan:
-        old = store.count(kept, name)
-        if old and not resume:
-            raise ValueError(
-                f"{kept.path}: holds {old} finished cases of {name}; go on with --resume, or give another --out"
-            )
-    made_by = store.remember(kept, "version", __version__)
-    if made_by != __version__:
-        render.note(f"{kept.path}: begun by version {made_by}, this is {__version__}; its rows are taken as they are")
 
 
 def _so_far(kept: Store, plan: dict[str, list[Row]]) -> dict[str, list[Row]]:
@@ -243,20 +227,18 @@ def _telling(plan: dict[str, list[Row]]) -> Iterator[Tell]:
 
 def _notes(plan: dict[str, list[Row]]) -> Tell:
     """A line each half minute: what is done of the figure at hand and of all, and about how long the rest takes."""
-    last = start = time.monotonic()
+    left = runner.pace()
     state: dict[str, int] = {}
     whole, before = sum(map(len, plan.values())), 0
 
     def tell(name: str, done: int, of: int) -> None:
-        nonlocal last, before
+        nonlocal before
         before += done if name not in state else 0  # what was there when this run began
         state[name] = done
-        now, ready = time.monotonic(), sum(state.values())
-        if now - last < QUIET or ready == before:
-            return
-        last = now
-        left = (now - start) / (ready - before) * (whole - ready)
-        render.note(f"{name}: {done} of {of} cases; {ready} of {whole} in all, about {left:.0f} s left")
+        ready = sum(state.values())
+        seconds = left(ready - before, whole - ready)
+        if seconds is not None:
+            render.note(f"{name}: {done} of {of} cases; {ready} of {whole} in all, about {seconds:.0f} s left")
 
     return tell
 

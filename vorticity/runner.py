@@ -6,6 +6,7 @@ their number. What a task finished is yielded before any failure of another is r
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from typing import Any, TypeVar
@@ -15,11 +16,32 @@ from vorticity import workers
 T = TypeVar("T")
 R = TypeVar("R")
 
+QUIET = 30.0  # seconds between two notes where there is no terminal for a progress bar
 AHEAD = 3  # tasks in flight for each worker: one at work, the others on the way
 
 
 class Failed(ValueError):
     """What a task failed of, with the name of the task before it."""
+
+
+def pace() -> Callable[[int, int], float | None]:
+    """From now on: takes how many tasks this run has done and how many are missing; about how many seconds these take,
+    None while nothing is done or QUIET seconds have not passed since it told.
+
+    >>> pace()(1, 5) is None
+    True
+    """
+    start = last = time.monotonic()
+
+    def left(done: int, missing: int) -> float | None:
+        nonlocal last
+        now = time.monotonic()
+        if not done or now - last < QUIET:
+            return None
+        last = now
+        return (now - start) / done * missing
+
+    return left
 
 
 def own_words(error: BaseException) -> str | None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vorticity import __version__, render
+
 Row = dict[str, Any]
 
 FORMAT = "1"
@@ -85,6 +87,21 @@ def must_hold(path: Path) -> None:
     """Raise ValueError where there is no file of results: whoever only looks makes none."""
     if not path.is_file():
         raise ValueError(f"{path}: is not there; --show tells what a run has left")
+
+
+def begin(store: Store, figures: Iterable[str], resume: bool, *, named: bool = False) -> None:
+    """Before a run of these figures: says where another version began the file, and with `named` which figure is there.
+
+    Raises ValueError where their results would be mixed with a new run unasked.
+    """
+    for figure in figures:
+        old = count(store, figure)
+        if old and not resume:
+            cases = f"{old} finished cases{f' of {figure}' * named}"
+            raise ValueError(f"{store.path}: holds {cases}; go on with --resume, or give another --out")
+    made_by = remember(store, "version", __version__)
+    if made_by != __version__:
+        render.note(f"{store.path}: begun by version {made_by}, this is {__version__}; its rows are taken as they are")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, new: bool) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vorticity import __version__, options, render, runner
+from vorticity import options, render, runner
 
 if TYPE_CHECKING:
     from vorticity.store import Store
@@ -29,9 +28,7 @@ FIGURE = "sweep"  # the name of its rows in the store
 FILE = "results.sqlite"
 LINES = "results.csv"
 PICTURE = "sweep.png"
-QUIET = 30.0  # seconds between two notes where there is no terminal
 WORDS = {"mdp": "MDP", "teacher": "teacher", "rule": "rule", "reward": "+R", "alpha": "alpha", "control": "control"}
-COUNTED = ("rest", "cycle", "boundary", "diverged", "undecided", "refused", "failed")
 
 
 @click.command()
@@ -102,16 +99,12 @@ def _begin(kept: Store, asked: Sweep, resume: bool) -> None:
     """Raise ValueError where the results of a sweep would be mixed with a new run unasked; say what has changed."""
     from vorticity import store
 
+    store.begin(kept, [FIGURE], resume)
     old = store.count(kept, FIGURE)
-    if old and not resume:
-        raise ValueError(f"{kept.path}: holds {old} finished cases; go on with --resume, or give another --out")
     before = store.note(kept, FIGURE, asked.definition())
     if old and before != asked.definition():
         left = sum(asked.place(row) is None for row in store.stream(kept, FIGURE))
         render.note(f"{kept.path}: begun with another file; {old - left} of its {old} finished cases are in this one")
-    made_by = store.remember(kept, "version", __version__)
-    if made_by != __version__:
-        render.note(f"{kept.path}: begun by version {made_by}, this is {__version__}; its rows are taken as they are")
 
 
 def run(kept: Store, asked: Sweep, jobs: int, scheduler: str | None = None) -> None:
@@ -155,19 +148,14 @@ def run(kept: Store, asked: Sweep, jobs: int, scheduler: str | None = None) -> N
 @contextmanager
 def _telling(total: int) -> Iterator[Callable[[int, int], None]]:
     """Takes how many cases are there, and how many of these this run did: a bar on a terminal, else notes."""
-    start = last = time.monotonic()
+    left = runner.pace()
     with render.progress(f"{total} cases") as bar:
 
         def tell(ready: int, done: int) -> None:
-            nonlocal last
             if bar is not None:
                 bar(ready / total)
-                return
-            now = time.monotonic()
-            if now - last > QUIET:
-                last = now
-                left = (now - start) / done * (total - ready)
-                render.note(f"{ready} of {total} cases, about {left:.0f} s left")
+            elif (seconds := left(done, total - ready)) is not None:
+                render.note(f"{ready} of {total} cases, about {seconds:.0f} s left")
 
         yield tell
 
@@ -184,20 +172,12 @@ def _answer(kept: Store, asked: Sweep, place: Path) -> Row:
     shown = [k for k, labels in enumerate(names) if len(set(labels)) > 1]
     tallies: dict[tuple[str, ...], Tally] = {}
     order: dict[tuple[str, ...], tuple[int, ...]] = {}
-    columns = [
-        "case",
-        "mdp",
-        *sweeps.PARAMETERS,
-        "seed",
-        "teacher",
-        "rule",
-        "reward",
-        "alpha",
-        "control",
-        "start",
-        "start_seed",
-    ]
-    columns += [*MEASURED, "mdp_sha256", "teacher_sha256", "rule_sha256"]
+    keys = [key for filled in sweeps.AXES.values() for key in filled]
+    hashes = [key for key in keys if key.endswith("_sha256")]
+    columns = ["case"]
+    for key in keys:
+        columns += sweeps.PARAMETERS if key == "parameters" else [] if key in hashes else [key]
+    columns += [*MEASURED, *hashes]
     rows, fresh = 0, place / f"{LINES}.{os.getpid()}.new"
     reasons: dict[str, str] = {}
     with fresh.open("w", encoding="utf-8", newline="") as file:
@@ -264,8 +244,10 @@ def _which(axis: Axis, most: int = 6) -> str:
 
 
 def _tell(answer: Row, path: Path) -> None:
+    from dynamics.experiments.outcomes import ALL_KINDS
+
     table, axes = answer["table"], answer["axes"]
-    counted = [kind for kind in COUNTED if any(line[kind] for line in table)]
+    counted = [kind for kind in ALL_KINDS if any(line[kind] for line in table)]
     several = any(line["cases"] != line["worlds"] + line["refused"] + line["failed"] for line in table)
     headers = [*(WORDS.get(axis, axis) for axis in axes), "cases", *(["MDPs"] if several else []), *counted]
     headers += ["cycles, 95 %", "return, 95 %", "settles (median)"]
