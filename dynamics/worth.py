@@ -56,7 +56,7 @@ def first_times(
     reaches: float | None = None
     low, high = returns
     if low is not None and high is not None and high - low > 1e-9 * max(abs(low), abs(high)):
-        earned = (d[..., None] * student.p * mdp.R).sum((-2, -1))
+        earned = evaluation.visit_return(d, student.p, mdp.R)
         reaches = first_reach(t.tolist(), earned.tolist(), low + SHARE * (high - low))
     if mdp.teacher is None or not ends(field, mdp.teacher):
         return reaches, None, None

@@ -331,6 +331,15 @@ def _sparse_solver(world: World, table: Array) -> Any:
     return solve
 
 
+def visit_return(d: Array, q: Array, R: Array) -> Array:
+    """`Σ_s d(s) Σ_a q(a|s) R(s, a)`, shape (...): the return of a policy q (..., S, A) from its visits d (..., S).
+
+    >>> float(visit_return(np.array([2.0]), np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]])))
+    1.0
+    """
+    return np.asarray((d[..., None] * q * R).sum((-2, -1)))
+
+
 def visit_mean(d: Array, x: Array) -> Array:
     """`Σ_s d(s) x(s) / Σ_s d(s)` over the last axis; where d is 0 any x will do, an infinite one too.
 

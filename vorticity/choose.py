@@ -55,6 +55,7 @@ def choose(
       vorticity choose corridor --teacher softmax:0.1 --copy --no-measure
     """
     from dynamics.choice import choose, known
+    from dynamics.evidence import LIMIT, STARTS
     from vorticity import advice as face
 
     options_of_measuring = {"--starts": starts, "--seed": seed, "--limit": limit, "--output": output}
@@ -68,7 +69,7 @@ def choose(
         options.check_output(output, (".png", ".svg", ".pdf"))
     world = None if model is None else options.load_mdp(model, teacher)
     if world is not None and not no_measure:
-        _measured_choice(world, given, alpha, (starts or 4, seed or 0, limit or 5000.0), output, as_json)
+        _measured_choice(world, given, alpha, (starts or STARTS, seed or 0, limit or LIMIT), output, as_json)
         return
     found = face.facts(world, given, face.asker())
     advice = choose(known(found))

@@ -84,7 +84,7 @@ def learn(field: Field, *, eta: float, updates: int, horizon: int, target: float
 def measure(field: Field, student: Policy, own: Array, teacher: Policy, theirs: Array) -> tuple[float, float, float]:
     """J, and the mean KL(pi‖pi_theta) under the teacher's visits `theirs` and the student's `own`."""
     gap = np.maximum(kl(teacher, student), 0.0)  # rounding may leave it just below
-    J = float((own[:, None] * student.p * field.mdp.R).sum())
+    J = float(evaluation.visit_return(own, student.p, field.mdp.R))
     return J, float(evaluation.visit_mean(theirs, gap)), float(evaluation.visit_mean(own, gap))
 
 

@@ -57,8 +57,8 @@ def mean_attracts(exact: ExactField) -> bool:
 
 def likeness(mdp: MDP) -> MDP:
     """The MDP with the teacher's row at the first state of an observation for all of its states."""
-    first = [mdp.observation.tolist().index(o) for o in mdp.observation]
-    return mdp.replace(teacher=[list(teacher_table(mdp)[s]) for s in first], name=f"{mdp.name}, rows alike")
+    rows = representative(Field(mdp, "teacher"))[mdp.observation]
+    return mdp.replace(teacher=[list(row) for row in rows], name=f"{mdp.name}, rows alike")
 
 
 def check_o1(ledger: Ledger) -> None:
