@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import oracle
 
-from dynamics.field import Field
+from dynamics.fields import Field
 from dynamics.rules import TABLE, expected_gradient
-from mdp.model import MDP
+from mdp import MDP
 
 CONTROLS = ("teacher", "student", "uniform", "mix:0.3")
 LARGEST_ENUMERATION = 400  # trajectories

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from dynamics.field import Field
-from dynamics.moments import moments
+from dynamics.fields import Field
 from dynamics.rules import TABLE
-from dynamics.sampled import deviations, mean_and_error
-from mdp import random, zoo
-from mdp.model import MDP
+from dynamics.sampling import moments
+from dynamics.sampling.estimator import deviations, mean_and_error
+from mdp import MDP, random, zoo
 
 CONTROLS = ("student", "teacher", "uniform", "mix:1/3")
 CHANCE = 0.001  # that a sound estimator fails the whole comparison

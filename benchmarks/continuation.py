@@ -1,7 +1,7 @@
 """Where the zoo's cycles begin and end: `python benchmarks/continuation.py [corridor-cycle|swirl|aliased-cycle|all]`.
 
-Each case's bifurcation diagram (`dynamics.diagram`) from the rest point and the cycle inside its window; integrations
-on both sides of every Hopf point and fold check what it says. Minutes.
+Each case's bifurcation diagram (`dynamics.bifurcations.diagrams`) from the rest point and the cycle inside its window;
+integrations on both sides of every Hopf point and fold check what it says. Minutes.
 """
 
 from __future__ import annotations
@@ -15,15 +15,11 @@ import time
 
 import numpy as np
 
-from dynamics.diagram import diagram
-from dynamics.diagram_curves import CycleCurve
-from dynamics.equilibria import rest_point
-from dynamics.families import Family, alpha_family, teacher_family
-from dynamics.hopf import HopfPoint
-from dynamics.inventory import Inventory
-from dynamics.outcome import outcome
-from mdp import zoo
-from mdp.policy import Array
+from dynamics.bifurcations import CycleCurve, HopfPoint, diagram
+from dynamics.fields import Family
+from dynamics.fields.families import alpha_family, teacher_family
+from dynamics.orbits import Inventory, outcome, rest_point
+from mdp import Array, zoo
 
 CASES = {  # rule, what the parameter is, where it cycles, and how far to look below and above
     "corridor-cycle": ("on-policy", "the teacher's probability of right", 0.98, (0.97, 0.99)),

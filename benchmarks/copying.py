@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mdp.policy import Array
+from mdp import Array
 
 ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 SIZE, KEPT, CHILDREN = 4000, 60, 40

@@ -13,13 +13,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dynamics.field import Field
+from dynamics.fields import Field
 from dynamics.rules import TABLE
-from mdp import random
-from mdp.model import MDP
-from proofs.curl import decide, routes
-from proofs.exact import exact_field
-from proofs.points import identity_test, point_test
+from mdp import MDP, random
+from proofs.exact import decide, exact_field, identity_test
+from proofs.exact.curl import routes
+from proofs.exact.points import point_test
 
 CONTROLS = (None, "student", "teacher", "uniform", "mix:1/3")
 PROTOTYPES = {"functions": "6 in 2 s", "point": "40 in 0.6 s", "identity": "350 in 1 s, 1000 in 10 s"}

@@ -9,16 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from dynamics.cycles import Orbit, reduced, shoot, to_parameters
-from dynamics.field import Field
-from dynamics.flow import sampled
-from proofs.absence import Dulac, has_sign, settles
-from proofs.annulus import ring
-from proofs.intervals import Interval
-from proofs.krawczyk import OrbitProof, prove_orbit
-from proofs.planar import trapping_box
-from proofs.rest import certified_rest_points
-from proofs.systems import system
+from dynamics.fields import Field, reduced, to_parameters
+from dynamics.motion.flows import sampled
+from dynamics.orbits import Orbit, shoot
+from proofs.cycles import OrbitProof, certified_rest_points, settles, trapping_box
+from proofs.cycles.absence import Dulac, has_sign
+from proofs.cycles.annulus import ring
+from proofs.cycles.krawczyk import prove_orbit
+from proofs.enclosures import Interval, system
 
 Json = dict[str, Any]
 CLOSE = 1e-11  # what integration in floats leaves open at the edge of a box

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from matplotlib.figure import Figure
 
-from dynamics import explorer
+from dynamics.drawing import explorer
 from mdp import zoo
 
 LIMIT = 0.150  # seconds, the aim for one redraw

@@ -8,11 +8,12 @@ from typing import Any
 
 import flint
 
-from dynamics.field import Field
+from dynamics.fields import Field
 from mdp import zoo
-from proofs.hopf import HopfProof, brusselator, prove_hopf
-from proofs.hopf_fact import ends
-from proofs.parametric import Parametric, of_field
+from proofs.cycles.hopf import HopfProof, brusselator, prove_hopf
+from proofs.cycles.hopf_fact import ends
+from proofs.enclosures import Parametric
+from proofs.enclosures.parametric import of_field
 
 Case = tuple[Parametric, float, Sequence[float]]
 

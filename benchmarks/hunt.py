@@ -1,8 +1,8 @@
 """What the hunt finds, and whether its verdicts are to be trusted: `python benchmarks/hunt.py detection|answers`.
 
 `detection [N]`: N candidates of the hunt that wander and N whose rest point attracts, of four kinds (rules and shapes):
-the verdict of `dynamics.outcome` beside that of a long integration by another route, scipy's `solve_ivp` (DOP853, rtol
-1e-12, ten members in one stacked system, time in turns of the linear part) and returns to a section. Exit
+the verdict of `dynamics.orbits.outcomes` beside that of a long integration by another route, scipy's `solve_ivp`
+(DOP853, rtol 1e-12, ten members in one stacked system, time in turns of the linear part) and returns to a section. Exit
 code 1 when a verdict is wrong. `answers [--quick]`: the table of answers, one `vorticity hunt` a row, with counts and
 seeds (some 20 minutes on one core; --quick: a tenth of the draws).
 """
@@ -23,13 +23,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from dynamics.batch import Fields, Worlds, logits, slope, velocity
-from dynamics.climb import joined
-from dynamics.field import Field
-from dynamics.hunt import Draw, Hunt, draw, entropy, growth, model, rested, wandering
-from dynamics.outcome import outcome
+from dynamics.fields import Field, Fields, Worlds, logits, slope, velocity
+from dynamics.orbits import outcome
 from dynamics.rules import TABLE, get
-from dynamics.search import Find, Report, search
+from dynamics.search import Hunt, Report, search
+from dynamics.search.candidates import Draw, draw, entropy, growth, model, rested, wandering
+from dynamics.search.climbing import joined
+from dynamics.search.draws import Find
 
 # (rule, states, actions, observations, share of the candidates)
 KINDS = (
@@ -142,7 +142,7 @@ def judged(t: np.ndarray, x: np.ndarray, v: np.ndarray) -> str:
 
 
 def verdict(job: tuple[int, object, np.ndarray]) -> str:
-    """`dynamics.outcome` on one candidate."""
+    """`dynamics.orbits.outcomes` on one candidate."""
     kind, mdp, start = job
     field = Field(mdp, KINDS[kind][0], reward=True)  # type: ignore[arg-type]
     found = outcome(field, logits(start, field.shape))

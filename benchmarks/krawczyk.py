@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from dynamics.cycles import Orbit, shoot
-from dynamics.field import Field
-from dynamics.flow import flow
+from dynamics.fields import Field
+from dynamics.motion import flow
+from dynamics.orbits import Orbit, shoot
 from mdp import zoo
-from proofs.krawczyk import OrbitProof, prove_orbit
-from proofs.recentred import polynomial
+from proofs.cycles import OrbitProof
+from proofs.cycles.krawczyk import prove_orbit
+from proofs.enclosures.recentred import polynomial
 
 Case = tuple[Any, Orbit]
 
@@ -83,7 +84,7 @@ CASES: dict[str, Callable[[], Case]] = {
 
 def brusselator_start() -> list[float]:
     """A point on the limit cycle, by flowing there."""
-    from dynamics.vector import FunctionField
+    from dynamics.fields import FunctionField
 
     field = FunctionField(lambda x: np.array([1 + x[0] ** 2 * x[1] - 4 * x[0], 3 * x[0] - x[0] ** 2 * x[1]]), (2,))
     return [float(x) for x in flow(field, [1.0, 1.0], 60.0).theta[-1]]

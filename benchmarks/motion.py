@@ -16,10 +16,9 @@ import time
 
 import numpy as np
 
-from dynamics.charts import in_chart
-from dynamics.field import Field
-from dynamics.flow import ensemble, flow, iterate
-from dynamics.outcome import outcome
+from dynamics.fields import Field, in_chart
+from dynamics.motion import ensemble, flow, iterate
+from dynamics.orbits import outcome
 from mdp import student, zoo
 
 CYCLES = {

@@ -21,16 +21,16 @@ from unittest.mock import patch
 
 import numpy as np
 
-from dynamics import formula as fm
 from dynamics import rules
-from dynamics import update as eq1
+from dynamics.fields import update as eq1
 from dynamics.rules import TABLE, Rule
-from mdp import evaluation
-from mdp.student import Student
-from proofs import exact, points
+from dynamics.rules import formula as fm
+from mdp import Student, evaluation
+from proofs.claims import CLAIMS
 from proofs.claims.claim import Claim
-from proofs.exact import generic
-from proofs.verify import CLAIMS, verify
+from proofs.claims.verification import verify
+from proofs.exact import fields as exact
+from proofs.exact import generic, points
 
 # Quickest first; those that integrate flows for seconds come last.
 ORDER = ("E1", "P1", "P4", "P3", "T2", "T1", "G1", "A1", "C1", "C3", "P2", "runaway")
@@ -168,7 +168,7 @@ def everywhere(function: Callable[..., Any], changed: Callable[..., Any]) -> tup
     return tuple(
         (module, attribute, changed)
         for name, module in list(sys.modules.items())
-        if name.split(".")[0] in ("mdp", "dynamics", "proofs") and not name.startswith("proofs.check")
+        if name.split(".")[0] in ("mdp", "dynamics", "proofs") and not name.startswith("proofs.checker")
         for attribute, value in list(vars(module).items())
         if value is function
     )

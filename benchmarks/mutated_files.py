@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from mdp.io import from_dict, read, to_dict
-from mdp.model import MDP
+from mdp import MDP, from_dict, to_dict
+from mdp.io import read
 
 KEYS = {"P", "R", "initial", "discount", "observation", "states", "actions", "teacher", "loss"}
 ROUNDING = Fraction(1, 10**12)

@@ -16,10 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dynamics.cycles import Orbit, shoot
-from dynamics.field import Field
-from dynamics.outcome import outcome
-from dynamics.vector import FunctionField, VectorField
+from dynamics.fields import Field, FunctionField, VectorField
+from dynamics.orbits import Orbit, outcome, shoot
 from mdp import zoo
 
 BOUND = 1e-10

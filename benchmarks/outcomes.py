@@ -18,8 +18,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from dynamics.field import Field
-from dynamics.outcome import outcome
+from dynamics.fields import Field
+from dynamics.orbits import outcome
 from dynamics.rules import TABLE, expected_gradient
 from mdp import random, zoo
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from dynamics import geometry
-from dynamics import portrait as pictures
-from dynamics.field import Field
+from dynamics.drawing import portraits as pictures
+from dynamics.fields import Field
+from dynamics.portraits import compose as geometry
 from mdp import zoo
 
 BARE = """

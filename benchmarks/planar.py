@@ -14,16 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from dynamics.cycles import shoot
-from dynamics.field import Field
-from dynamics.outcome import outcome
-from dynamics.vector import FunctionField
+from dynamics.fields import Field, FunctionField
+from dynamics.orbits import outcome, shoot
 from mdp import random, zoo
-from proofs.absence import no_cycle, settles
-from proofs.annulus import annulus
-from proofs.planar import prove_planar
-from proofs.rest import certified_rest_points
-from proofs.systems import from_function
+from proofs.cycles import certified_rest_points, settles
+from proofs.cycles.absence import no_cycle
+from proofs.cycles.annulus import annulus
+from proofs.cycles.planar import prove_planar
+from proofs.enclosures.systems import from_function
 
 FIELDS = (
     ("swirl", "reverse-kl"),

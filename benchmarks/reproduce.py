@@ -24,9 +24,9 @@ import numpy as np
 from peaks import run
 
 from dynamics.experiments import fig3
-from dynamics.field import Field
-from vorticity import store
-from vorticity.reproduce import PAPER, run_cases
+from dynamics.fields import Field
+from vorticity.commands.reproduce import PAPER, run_cases
+from vorticity.runs import store
 
 WORLDS = (2, 4, 8, 16)
 SIZES = (5, 10, 20, 40)

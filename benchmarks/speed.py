@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dynamics.field import Field
+from dynamics.fields import Field
 from mdp import random
 
 RULES = ("on-policy", "n-distill", "reverse-kl-corrected")
@@ -76,7 +76,7 @@ def processes() -> None:
     commands = {
         "python -c pass": [sys.executable, "-c", "pass"],
         "import numpy": [sys.executable, "-c", "import numpy"],
-        "import dynamics.field": [sys.executable, "-c", "import dynamics.field"],
+        "import dynamics.fields.field": [sys.executable, "-c", "import dynamics.fields.field"],
         "vorticity --help": [sys.executable, "-m", "vorticity", "--help"],
     }
     runs = [lambda c=command: subprocess.run(c, check=True, capture_output=True) for command in commands.values()]

@@ -14,14 +14,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from dynamics.cycles import reduced, to_parameters
-from dynamics.discrete import discrete_outcome
-from dynamics.equilibria import rest_points
-from dynamics.families import alpha_family, teacher_family
-from dynamics.field import Field
-from dynamics.outcome import Outcome
-from dynamics.step_size import confirm, step_limit
-from dynamics.vector import VectorField
+from dynamics.fields import Field, VectorField, reduced, to_parameters
+from dynamics.fields.families import alpha_family, teacher_family
+from dynamics.learners import discrete_outcome
+from dynamics.learners.step_size import confirm, step_limit
+from dynamics.orbits import Outcome, rest_points
 from mdp import zoo
 
 

@@ -4,7 +4,7 @@
 
 verifies every claim (or takes the certificates of DIR), has each re-checked in a process of its own, then tampers N
 times. What the checker passes must be true all the same, which the *other* engine has to confirm: the tampered fact
-is rebuilt as a field and decided by `proofs.points` and `mdp.evaluation`. Exit code 1 if a false one passed.
+is rebuilt as a field and decided by `proofs.exact.points` and `mdp.evaluation`. Exit code 1 if a false one passed.
 """
 
 from __future__ import annotations
@@ -29,24 +29,31 @@ import flint
 import numpy as np
 import sympy
 
-from dynamics import formula as fm
-from dynamics import update as eq1
-from dynamics.cycles import shoot
-from dynamics.field import Field
-from dynamics.flow import sampled
+from dynamics.fields import Field
+from dynamics.fields import update as eq1
+from dynamics.motion.flows import sampled
+from dynamics.orbits import shoot
 from dynamics.rules import TABLE, Rule, control_kind
-from mdp import evaluation, student
-from mdp.model import MDP
-from proofs import variance
-from proofs.arithmetic import balls, precision, rationals, teacher_table
-from proofs.check import canonical_hash, check
+from dynamics.rules import formula as fm
+from mdp import MDP, evaluation, student
+from proofs.checker import canonical_hash, check
+from proofs.claims import CLAIMS, variance, verify_all
 from proofs.claims.aliasing import moves, representative
 from proofs.claims.convergence import kl_rate_holds
 from proofs.claims.cycling import acyclic_structure
-from proofs.exact import generic, pull_back
-from proofs.explain import visit_dependence
-from proofs.points import gate_is_steady, has_logarithms, identity_test, setting
-from proofs.verify import CLAIMS, verify_all
+from proofs.exact import (
+    balls,
+    generic,
+    has_logarithms,
+    identity_test,
+    precision,
+    pull_back,
+    rationals,
+    setting,
+    teacher_table,
+    visit_dependence,
+)
+from proofs.exact.points import gate_is_steady
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import existence_judges
@@ -383,7 +390,7 @@ def load(folder: Path) -> tuple[dict[str, Json], int]:
     slowest, invalid = 0.0, 0
     for path in sorted(folder.glob("*.json")):
         started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", "proofs.check", str(path)], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-m", "proofs.checker", str(path)], capture_output=True, text=True)
         slowest = max(slowest, time.perf_counter() - started)
         if done.returncode:
             invalid += 1

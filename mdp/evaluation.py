@@ -3,7 +3,7 @@
 Every function takes a *world*: anything with `P`, `R`, `initial` and `discount`. That is an `MDP` (floats, dense or
 sparse P) or `mdp.exact` (object arrays of exact numbers); the formulas are the same. Policies are plain arrays
 `(..., S, A)` with leading batch axes. A world may itself be a batch, its arrays with a leading axis of their own that
-the policies then share (`dynamics.batch`).
+the policies then share (`dynamics.fields.batch`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spl
 
 from mdp.model import MDP, endless_states
-from mdp.policy import Array
+from mdp.policies import Array
 
 # Below this many states one explicit inverse is quicker than a call to LAPACK's factor and solve routines.
 _SMALL = 64
@@ -98,7 +98,7 @@ def chain(world: World, q: Array) -> Chain:
     Raises ValueError when the matrix is singular: with discount 1 the policy then never ends from some state.
     Source: the paper, section 2; Puterman, *Markov Decision Processes*, section 6.1.
 
-    >>> from mdp.model import MDP
+    >>> from vorticity import MDP
     >>> chain(MDP([[[0.5]]], [[1]], [1]), np.array([[1.0]])).visits(np.array([1.0]))
     array([2.])
     """
@@ -163,7 +163,7 @@ def chain_matrix(world: World, q: Array) -> Array:
 def visits_only(world: World, q: Array) -> Array:
     """Visits as `visits` gives them, for callers that need nothing else: one solve instead of an inverse.
 
-    >>> from mdp.model import MDP
+    >>> from vorticity import MDP
     >>> visits_only(MDP([[[0.5]]], [[1]], [1]), np.array([[1.0]]))
     array([2.])
     """
@@ -178,7 +178,7 @@ def visits_only(world: World, q: Array) -> Array:
 def backup(world: World, values: Array) -> Array:
     """The discounted expectation of the next value, `(g P V)[s, a] = g Σ_s' P[s, a, s'] V[s']`, shape (..., S, A).
 
-    >>> from mdp.model import MDP
+    >>> from vorticity import MDP
     >>> backup(MDP([[[0.5]]], [[1]], [1], "1/2"), np.array([4.0]))
     array([[1.]])
     """
@@ -222,7 +222,7 @@ def evaluate(world: World, q: Array, reward: Array | None = None) -> Evaluation:
     visits in expected steps. Raises ValueError when the shapes do not fit, or with discount 1 when q never ends.
     Source: the paper, section 2.
 
-    >>> from mdp.model import MDP
+    >>> from vorticity import MDP
     >>> m = MDP([[[0.5, 0.5], [0, 0]], [[0, 0], [0, 0]]], [[1, 0], [2, 0]], [1, 0])
     >>> float(evaluate(m, np.array([[0.5, 0.5], [0.5, 0.5]])).expected_return)
     1.0
@@ -242,7 +242,7 @@ def evaluate(world: World, q: Array, reward: Array | None = None) -> Evaluation:
 def visits(world: World, q: Array) -> Array:
     """Expected visits `d_q(s)` per episode, `d = rho^T (I − g P_q)^{-1}`, shape (..., S). See `evaluate`.
 
-    >>> from mdp.model import MDP
+    >>> from vorticity import MDP
     >>> visits(MDP([[[0.0]]], [[1]], [1]), np.array([[1.0]]))
     array([1.])
     """

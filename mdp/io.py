@@ -24,8 +24,8 @@ from typing import Any, NoReturn
 import numpy as np
 import scipy.sparse as sp
 
-from mdp.model import MDP
-from mdp.numbers import LONGEST, ObjectArray, show
+from mdp.model import MDP, to_dict
+from mdp.numbers import LONGEST, show
 from mdp.reading import nearest
 
 __all__ = ["from_dict", "parse_json", "read", "to_dict", "write"]
@@ -55,64 +55,6 @@ def from_dict(content: Mapping[str, Any], name: str = "") -> MDP:
         if key not in content:
             raise ValueError(f"{key} is missing; P, R and initial are required")
     return MDP(**content, name=name)
-
-
-def to_dict(mdp: MDP) -> dict[str, Any]:
-    """Return the model as plain JSON values, exactly: `from_dict(to_dict(mdp)) == mdp`.
-
-    Numbers become ints, floats where the shortest decimal of the float is the number, and text "p/q" otherwise.
-    Keys with default values are left out.
-
-    >>> to_dict(MDP(P=[[["1/3"]]], R=[[0.1]], initial=[1]))
-    {'P': [[['1/3']]], 'R': [[0.1]], 'initial': [1]}
-    """
-    exact, given = mdp.exact, mdp._given()
-    content: dict[str, Any] = {"P": _plain(exact.P) if not mdp.is_sparse else {"sparse": _sparse_entries(mdp)}}
-    content |= {"R": _plain(exact.R), "initial": _plain(exact.initial)}
-    if exact.discount != 1:
-        content["discount"] = _number(exact.discount)
-    if given["observation"] is not None:
-        content["observation"] = mdp.observation.tolist()
-    for key in ("states", "actions"):
-        if given[key] is not None:
-            content[key] = list(given[key])
-    if exact.teacher is not None:
-        content["teacher"] = _plain(exact.teacher)
-    if exact.loss is not None:
-        content["loss"] = {
-            state: {action: _number(c) for action, c in zip(mdp.actions, row, strict=True) if c}
-            for state, row in zip(mdp.states, exact.loss, strict=True)
-            if any(row)
-        }
-    return content
-
-
-def _sparse_entries(mdp: MDP) -> list[list[Any]]:
-    return [[s, a, t, _number(p)] for s, a, t, p in mdp._transitions.entries()]
-
-
-def _number(x: Fraction) -> int | float | str:
-    """A JSON value that is read back as exactly x."""
-    if x.denominator == 1:
-        return x.numerator
-    close = float(x)
-    # A double prints at most 17 digits, so a long numerator or denominator is never one.
-    if x.denominator < 10**400 and Fraction(repr(close)) == x:
-        return close
-    return str(x)
-
-
-def _plain(array: ObjectArray) -> Any:
-    known: dict[Fraction, int | float | str] = {}
-
-    def walk(item: Any) -> Any:
-        if isinstance(item, list):
-            return [walk(entry) for entry in item]
-        if item not in known:
-            known[item] = _number(item)
-        return known[item]
-
-    return walk(array.tolist())
 
 
 def read(path: str | os.PathLike[str]) -> MDP:

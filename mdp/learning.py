@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from mdp.model import MDP
-from mdp.policy import Array
+from mdp.policies import Array
 from mdp.random import Seed, generator
 
 

@@ -33,7 +33,7 @@ from mdp.reading import (
     table,
 )
 
-__all__ = ["MDP", "Exact", "endless_states"]
+__all__ = ["MDP", "Exact", "endless_states", "to_dict"]
 SHOWN = 48  # numbers in P that a model may have to be printed in full
 
 
@@ -238,16 +238,8 @@ class MDP:
         if self.is_sparse or self.n_states**2 * self.n_actions > SHOWN:
             printer.text(repr(self))
             return
-        from mdp.io import to_dict
-
         given = to_dict(self) | ({"name": self.name} if self.name else {})
         printer.text(f"MDP({', '.join(f'{key}={value!r}' for key, value in given.items())})")
-
-    def _repr_html_(self) -> str:
-        """The model as a graph, for notebooks; see `mdp.picture`."""
-        from mdp.picture import mdp_html
-
-        return mdp_html(self)
 
 
 def _rebuilt(given: dict[str, Any]) -> MDP:
@@ -348,3 +340,61 @@ def endless_states(mdp: MDP, support: Any) -> NDArray[np.intp]:
     graph = sp.csr_array((np.ones(backwards[0].size), backwards), shape=(S + 1, S + 1))
     reached = breadth_first_order(graph, S, directed=True, return_predecessors=False)
     return np.setdiff1d(np.arange(S), reached)
+
+
+def to_dict(mdp: MDP) -> dict[str, Any]:
+    """Return the model as plain JSON values, exactly: `mdp.io.from_dict(to_dict(mdp)) == mdp`.
+
+    Numbers become ints, floats where the shortest decimal of the float is the number, and text "p/q" otherwise.
+    Keys with default values are left out.
+
+    >>> to_dict(MDP(P=[[["1/3"]]], R=[[0.1]], initial=[1]))
+    {'P': [[['1/3']]], 'R': [[0.1]], 'initial': [1]}
+    """
+    exact, given = mdp.exact, mdp._given()
+    content: dict[str, Any] = {"P": _plain(exact.P) if not mdp.is_sparse else {"sparse": _sparse_entries(mdp)}}
+    content |= {"R": _plain(exact.R), "initial": _plain(exact.initial)}
+    if exact.discount != 1:
+        content["discount"] = _json_number(exact.discount)
+    if given["observation"] is not None:
+        content["observation"] = mdp.observation.tolist()
+    for key in ("states", "actions"):
+        if given[key] is not None:
+            content[key] = list(given[key])
+    if exact.teacher is not None:
+        content["teacher"] = _plain(exact.teacher)
+    if exact.loss is not None:
+        content["loss"] = {
+            state: {action: _json_number(c) for action, c in zip(mdp.actions, row, strict=True) if c}
+            for state, row in zip(mdp.states, exact.loss, strict=True)
+            if any(row)
+        }
+    return content
+
+
+def _sparse_entries(mdp: MDP) -> list[list[Any]]:
+    return [[s, a, t, _json_number(p)] for s, a, t, p in mdp._transitions.entries()]
+
+
+def _json_number(x: Fraction) -> int | float | str:
+    """A JSON value that is read back as exactly x."""
+    if x.denominator == 1:
+        return x.numerator
+    close = float(x)
+    # A double prints at most 17 digits, so a long numerator or denominator is never one.
+    if x.denominator < 10**400 and Fraction(repr(close)) == x:
+        return close
+    return str(x)
+
+
+def _plain(array: ObjectArray) -> Any:
+    known: dict[Fraction, int | float | str] = {}
+
+    def walk(item: Any) -> Any:
+        if isinstance(item, list):
+            return [walk(entry) for entry in item]
+        if item not in known:
+            known[item] = _json_number(item)
+        return known[item]
+
+    return walk(array.tolist())

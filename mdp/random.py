@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from mdp.model import MDP
 from mdp.numbers import rational
-from mdp.policy import Array
+from mdp.policies import Array
 from mdp.sight import observations
 
 Number = str | int | float | Fraction

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mdp.policy import Array
+from mdp.policies import Array
 
 WALL = 0  # the kind of a cell off the grid
 

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from mdp.evaluation import backup, chain
 from mdp.model import MDP, endless_states
 from mdp.numbers import rational
-from mdp.policy import Array, softmax
+from mdp.policies import Array, softmax
 from mdp.reading import nearest
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from mdp.model import MDP
 from mdp.numbers import rational
-from mdp.policy import Array
+from mdp.policies import Array
 from mdp.student import Student, features, observed, of, tabular
 
 Table = list[list[Fraction]]
@@ -67,7 +67,7 @@ def parameters(shape: tuple[int, ...]) -> st.SearchStrategy[Array]:
 def points(shape: tuple[int, int]) -> st.SearchStrategy[Array]:
     """Rational policies of full support as an (O, A) object array of `Fraction`s: points for exact arithmetic.
 
-    What `proofs.curl.exact_curl` and `proofs.points` take; shrinks to the uniform policy.
+    What `proofs.exact.curl.exact_curl` and `proofs.exact.points` take; shrinks to the uniform policy.
 
     >>> from hypothesis import find
     >>> find(points((1, 2)), lambda point: True)

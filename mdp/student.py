@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from mdp.model import MDP
-from mdp.policy import Array, Policy, softmax
+from mdp.policies import Array, Policy, softmax
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,16 +9,15 @@ import oracle
 import pytest
 from scipy.integrate import solve_ivp
 
+from dynamics.experiments import Row
 from dynamics.experiments import aliasing as experiment
-from dynamics.experiments.summary import Row
-from dynamics.field import Field
+from dynamics.fields import Field
 from dynamics.rules import CROSS_ENTROPY, TABLE
-from mdp import evaluation, random, zoo
-from mdp.model import MDP
-from mdp.policy import Array, kl, policy
+from mdp import MDP, Array, evaluation, kl, policy, random, zoo
 from mdp.student import features
+from proofs.claims import CLAIMS
 from proofs.claims.aliasing import blind_corridor, relay
-from proofs.verify import CLAIMS, verify
+from proofs.claims.verification import verify
 
 
 def flowed(field: Field, theta0: Array, time: float = 400.0, points: int = 2) -> Array:

@@ -9,18 +9,13 @@ import pytest
 from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
-from dynamics.basins import UNDECIDED, Basins, basins
-from dynamics.cycles import Orbit, shoot
-from dynamics.equilibria import RestPoint, rest_point
-from dynamics.families import alpha_family
-from dynamics.field import Field
-from dynamics.inventory import Inventory
-from dynamics.outcome import outcome
-from dynamics.plane import view
-from dynamics.portrait import portrait
-from dynamics.portrait_basins import add_basins
-from dynamics.rings import distance, encloses, rings
-from dynamics.vector import FunctionField, VectorField
+from dynamics.drawing import add_basins
+from dynamics.drawing.portraits import portrait
+from dynamics.fields import Field, FunctionField, VectorField
+from dynamics.fields.families import alpha_family
+from dynamics.orbits import Inventory, Orbit, RestPoint, distance, outcome, rest_point, rings, shoot
+from dynamics.orbits.annuli import encloses
+from dynamics.portraits import UNDECIDED, Basins, basins, view
 from mdp import zoo
 
 Array = NDArray[np.float64]

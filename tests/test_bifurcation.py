@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vorticity.cli import main
+from vorticity.commands.main import main
 
 Capture = pytest.CaptureFixture[str]
 RISING = [

@@ -19,17 +19,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamics.field import Field
+from dynamics.fields import Field
 from dynamics.rules import TABLE
-from mdp import random, zoo
-from mdp.model import MDP
-from proofs.check import Report, Unreadable, canonical_hash, check, main
-from proofs.checker import rules
-from proofs.checker.enclosure import Enclosures, ends
-from proofs.checker.field import read_field
-from proofs.checker.integrator import steps
+from mdp import MDP, random, zoo
+from proofs.checker import Report, Unreadable, canonical_hash, check, main
+from proofs.checker.identities.integrator import steps
+from proofs.checker.identities.numerical import flow_of
 from proofs.checker.kinds import KINDS
-from proofs.checker.numerical import flow_of
+from proofs.checker.numbers.enclosure import Enclosures, ends
+from proofs.checker.reading import rules
+from proofs.checker.reading.field import read_field
 
 ROOT = Path(__file__).resolve().parent.parent
 LN2 = Fraction("0.693147180559945309417232121458176568")  # to 36 digits, from a table
@@ -996,7 +995,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_it_runs_alone_in_a_process_of_its_own_even_without_unicode(tmp_path: Path) -> None:
     good = written(tmp_path / "good.json", json.dumps(certificate(CHAIN, claim="Schlüssel\ud800\n")))
     bad = written(tmp_path / "bad.json", json.dumps(certificate(CHAIN | {"value": "1"})))
-    command = [sys.executable, "-m", "proofs.check", good, bad]
+    command = [sys.executable, "-m", "proofs.checker", good, bad]
     environment = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     assert done.returncode == 1 and not done.stderr
@@ -1012,8 +1011,8 @@ BALLS = (
 
 
 def test_it_shares_nothing_with_what_it_checks() -> None:
-    files = [ROOT / "proofs" / "check.py", *sorted((ROOT / "proofs" / "checker").glob("*.py"))]
-    assert len(files) > 15
+    files = sorted((ROOT / "proofs" / "checker").rglob("*.py"))
+    assert len(files) > 45
     for path in files:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -1021,10 +1020,10 @@ def test_it_shares_nothing_with_what_it_checks() -> None:
                 assert node.level == 0
                 names = [node.module or ""]
             for name in names:
-                ours = name.startswith("proofs.checker") or name == "proofs.checker"
+                ours = name.startswith("proofs.checker.") or name == "proofs.checker"
                 allowed = sys.stdlib_module_names | {"flint" if path.name in BALLS else "mpmath"}
                 assert ours or name.split(".")[0] in allowed, f"{path.name} imports {name}"
-    code = "import proofs.check, sys; print(*{m.split('.')[0] for m in sys.modules})"
+    code = "import proofs.checker, sys; print(*{m.split('.')[0] for m in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert not set(done.stdout.split()) & {"numpy", "scipy", "sympy", "flint", "mdp", "dynamics", "vorticity"}
 

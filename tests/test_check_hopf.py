@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamics.field import Field
-from mdp import zoo
-from mdp.model import MDP
-from proofs.certificate import field_json
-from proofs.check import canonical_hash, check
-from proofs.checker import hopf, rules
+from dynamics.fields import Field
+from mdp import MDP, zoo
+from proofs.certificates import field_json
+from proofs.checker import canonical_hash, check
+from proofs.checker.hopf import point as hopf
 from proofs.checker.kinds import KINDS as FACT_KINDS
 from proofs.checker.kinds import decide
-from proofs.checker.rational import Refused
-from proofs.checker.series import Series
-from proofs.hopf import HopfProof, prove_hopf
-from proofs.hopf_fact import hopf_fact
-from proofs.parametric import of_field
+from proofs.checker.numbers.rational import Refused
+from proofs.checker.numbers.series import Series
+from proofs.checker.reading import rules
+from proofs.cycles.hopf import HopfProof, prove_hopf
+from proofs.cycles.hopf_fact import hopf_fact
+from proofs.enclosures.parametric import of_field
 
 Fact = dict[str, Any]
 

@@ -12,20 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamics import families
-from dynamics.field import Field
+from dynamics.fields import Field, families
 from dynamics.rules import TABLE
-from mdp import random, zoo
-from mdp.model import MDP
-from proofs.certificate import field_json
-from proofs.checker import hopf, rules
-from proofs.checker.arithmetic import Vanishing
-from proofs.checker.enclosure import Enclosures, ends
-from proofs.checker.family import KINDS, Family, motion, read_family
-from proofs.checker.hopf_equations import System, derivative, only_solution, value
-from proofs.checker.linear import characteristic, positive_roots, solve_complex
-from proofs.checker.rational import Refused
-from proofs.checker.series import PowerSeries, Series, Work
+from mdp import MDP, random, zoo
+from proofs.certificates import field_json
+from proofs.checker.hopf import point as hopf
+from proofs.checker.hopf.equations import System, derivative, only_solution, value
+from proofs.checker.hopf.family import KINDS, Family, motion, read_family
+from proofs.checker.numbers.arithmetic import Vanishing
+from proofs.checker.numbers.enclosure import Enclosures, ends
+from proofs.checker.numbers.linear import characteristic, positive_roots, solve_complex
+from proofs.checker.numbers.rational import Refused
+from proofs.checker.numbers.series import PowerSeries, Series, Work
+from proofs.checker.reading import rules
 
 Law = Callable[[Series, Series, Series], tuple[Series, Series]]
 

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from dynamics.field import Field
+from dynamics.fields import Field
 from mdp import random, zoo
-from proofs.checker import cyclic, flow, shooting, taylor
-from proofs.checker.field import read_field
-from proofs.checker.numerical import flow_of
-from proofs.checker.rational import Refused
-from proofs.checker.rules import TABLE
+from proofs.checker.identities.numerical import flow_of
+from proofs.checker.numbers.rational import Refused
+from proofs.checker.orbits import cyclic, flow, shooting, taylor
+from proofs.checker.reading.field import read_field
+from proofs.checker.reading.rules import TABLE
 from tests.test_check import field, holds, refused
 
 SEGMENTS = 24
@@ -191,7 +191,7 @@ def test_the_order_of_time_asked_for_the_least_period() -> None:
 
 
 def read(fact: dict[str, Any]) -> Any:
-    from proofs.checker.orbit import read_statement
+    from proofs.checker.orbits.orbit import read_statement
 
     return read_statement(fact)
 

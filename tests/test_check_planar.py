@@ -18,16 +18,18 @@ import pytest
 from test_check import certificate, field, loop
 
 from mdp import random, zoo
-from proofs.check import check
-from proofs.checker import boxes, crossing, dulac, intervals, jets, planar, polygons, reduced, spectrum
-from proofs.checker.dual import Duals
-from proofs.checker.field import read_field
-from proofs.checker.floats import Floats
-from proofs.checker.numerical import flow_of
-from proofs.checker.plan import plan
-from proofs.checker.rational import Refused
-from proofs.checker.rules import TABLE
-from proofs.checker.update import concrete, control, visits
+from proofs.checker import check
+from proofs.checker.boxes import crossing, dulac, planar, polygons, reduced
+from proofs.checker.boxes import zeros as boxes
+from proofs.checker.boxes.plan import plan
+from proofs.checker.identities.numerical import flow_of
+from proofs.checker.identities.update import concrete, control, visits
+from proofs.checker.numbers import intervals, jets, spectrum
+from proofs.checker.numbers.dual import Duals
+from proofs.checker.numbers.floats import Floats
+from proofs.checker.numbers.rational import Refused
+from proofs.checker.reading.field import read_field
+from proofs.checker.reading.rules import TABLE
 
 SWIRL = field(zoo.load("swirl"), "reverse-kl", reward=True)
 CORRECTED = field(zoo.load("swirl"), "reverse-kl-corrected", reward=True)

@@ -10,13 +10,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dynamics import choice
-from dynamics.choice import Advice, Choice, answers_from, choose, known, missing
+from dynamics.choice import Advice, Choice, answers_from, choose, known
+from dynamics.choice import tree as choice
+from dynamics.choice.tree import missing
 from dynamics.rules import TABLE
-from mdp import evaluation, random, zoo
-from mdp.model import MDP
-from vorticity import advice as face
-from vorticity.cli import main
+from mdp import MDP, evaluation, random, zoo
+from vorticity.commands.main import main
+from vorticity.text import advice as face
 
 Capture = pytest.CaptureFixture[str]
 COPY: tuple[Choice, ...] = (("eer", False), ("n-distill", False))

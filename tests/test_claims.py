@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynamics.field import Field
+from dynamics.fields import Field
 from dynamics.rules import CROSS_ENTROPY, REWARD, TABLE
 from mdp import zoo
-from proofs.certificate import certificate, fingerprint, generic_json, term, write
-from proofs.check import check
+from proofs.certificates import certificate, generic_json, term, write
+from proofs.certificates.format import fingerprint
+from proofs.checker import check
+from proofs.claims import CLAIMS, chosen, to_json
 from proofs.claims.claim import Claim, Ledger, Step, verdict_of
-from proofs.variance import estimator_variance
-from proofs.verify import CLAIMS, chosen, save, to_certificate, to_json, verify
-from vorticity.cli import main
+from proofs.claims.variance import estimator_variance
+from proofs.claims.verification import save, to_certificate, verify
+from vorticity.commands.main import main
 
 QUICK = [name for name, claim in CLAIMS.items() if claim.quick]
 SLOW = [name for name in CLAIMS if name not in QUICK]
@@ -209,8 +211,8 @@ def test_every_verdict_of_curl_can_be_certified(
 def test_rules_of_ones_own_are_certified_too(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(
-        "from dynamics.formula import after, log, log_p, p, t, total\n"
-        "from dynamics.rules import Rule\n"
+        "from dynamics.rules.formula import after, log, log_p, p, t, total\n"
+        "from dynamics.rules.table import Rule\n"
         "skew = total(p * (log_p - log((p + t) / 2)))\n"
         "plain = Rule('skew', 'skewed KL', 'student', loss=skew)\n"
         "fixed = Rule('skew-fixed', 'corrected', 'student', loss=skew, reward=-after(skew))\n",

@@ -11,15 +11,12 @@ import pytest
 from hypothesis import given, settings
 from scipy.integrate import solve_ivp
 
-from dynamics.field import Field
-from dynamics.formula import p, t, total
-from dynamics.rules import Rule
-from mdp.model import MDP
-from mdp.policy import Array
+from dynamics.fields import Field
+from dynamics.rules import Rule, p, t, total
+from mdp import MDP, Array
 from mdp.strategies import mdps
-from proofs.explain import obstruction
-from proofs.points import identity_test
-from proofs.verify import CLAIMS
+from proofs.claims import CLAIMS
+from proofs.exact import identity_test, obstruction
 
 PAGE = Path(__file__).parent.parent / "docs" / "claims.md"
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamics.field import Field
+from dynamics.fields import Field
 from dynamics.rules import TABLE
 from mdp import zoo
 from vorticity import __version__
-from vorticity.cli import cli, main
+from vorticity.commands.main import cli, main
 
 Capture = pytest.CaptureFixture[str]
 
@@ -38,7 +38,8 @@ SWIRL: dict[str, Any] = {
 @lru_cache
 def certificates() -> dict[str, str]:
     """Two certificates, as `verify` writes them."""
-    from proofs.verify import CLAIMS, to_certificate, verify
+    from proofs.claims import CLAIMS
+    from proofs.claims.verification import to_certificate, verify
 
     return {name: json.dumps(to_certificate(verify(CLAIMS[name]))) for name in ("T1", "E1")}
 
@@ -455,7 +456,7 @@ def test_a_teacher_file_is_read_as_written(capsys: Capture) -> None:
 
 
 def test_formulas_of_ones_own_that_fail_are_one_line(capsys: Capture) -> None:
-    lines = ["from dynamics.formula import log, p, t, total", "from dynamics.rules import Rule"]
+    lines = ["from dynamics.rules.formula import log, p, t, total", "from dynamics.rules.table import Rule"]
     lines += ["y = Rule('y', '', 'student', loss=1 / total(p - t))"]
     lines += [r"x = Rule('n\x1b[31m', '', 'student', loss=total(p * t))"]
     Path("own.py").write_text("\n".join(lines), "utf-8")

@@ -19,8 +19,8 @@ import pytest
 
 from tests.test_reproduce import contents, finished
 from tests.test_sweep import MANY, until
-from vorticity import cluster
-from vorticity.cli import main
+from vorticity.commands.main import main
+from vorticity.runs import cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="the extra 'cluster' is not installed")
@@ -122,7 +122,7 @@ def test_workers_and_the_sweep_itself_are_killed_and_no_row_is_lost_or_there_twi
 
 TRIED = """
 import os, sys, time
-from vorticity import cluster
+from vorticity.runs import cluster
 
 def work(x):
     if x == 3:

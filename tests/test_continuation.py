@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from dynamics.branches import cycle_branch
-from dynamics.continuation import pair_test, parameter_slope, rest_branch
-from dynamics.cycles import reduced, shoot, to_reduced
-from dynamics.equilibria import rest_point
-from dynamics.families import (
-    Family,
+from dynamics.bifurcations import HopfPoint
+from dynamics.bifurcations.continuation import pair_test, parameter_slope, rest_branch
+from dynamics.bifurcations.cycle_branches import cycle_branch
+from dynamics.bifurcations.hopf import hopf_point, hopf_points, normal_form, orbit_near
+from dynamics.fields import Family, Field, FunctionField, reduced, to_reduced
+from dynamics.fields.families import (
     alpha_family,
     discount_family,
     mixture_family,
@@ -21,12 +21,8 @@ from dynamics.families import (
     sharpness_family,
     teacher_family,
 )
-from dynamics.field import Field
-from dynamics.hopf import HopfPoint, hopf_point, hopf_points, normal_form, orbit_near
-from dynamics.outcome import outcome
-from dynamics.vector import FunctionField
-from mdp import zoo
-from mdp.policy import Array
+from dynamics.orbits import outcome, rest_point, shoot
+from mdp import Array, zoo
 
 
 def plane(function: Callable[[float, float, float], list[float]], size: int = 2) -> Family:

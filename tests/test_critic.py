@@ -5,17 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamics.critic import METHODS, actor_of, exact_critic, expected, joint, joint_point, learn, shaped
-from dynamics.cycles import reduced, to_reduced
-from dynamics.equilibria import rest_point
 from dynamics.experiments.critics import growth
-from dynamics.field import Field
-from dynamics.moments import moments_of
-from dynamics.outcome import outcome
+from dynamics.fields import Field, reduced, to_reduced
+from dynamics.fields.vector import numerical_jacobian
+from dynamics.learners import METHODS, exact_critic, joint, joint_point, shaped
+from dynamics.learners import learn_with_critic as learn
+from dynamics.learners.critic import actor_of, expected
+from dynamics.orbits import outcome, rest_point
 from dynamics.rules import TABLE
-from dynamics.sampled import sums, terms, update_of
-from dynamics.trajectories import trajectories
-from dynamics.vector import numerical_jacobian
+from dynamics.sampling import moments_of, sums, terms, trajectories, update_of
 from mdp import evaluation, random, student, zoo
 
 EPISODE = [rule for rule in TABLE if TABLE[rule].horizon == "episode"]

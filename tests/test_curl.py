@@ -7,13 +7,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from dynamics.field import Field
-from dynamics.formula import p, t, total
-from dynamics.rules import TABLE, Rule, expected_gradient
+from dynamics.fields import Field
+from dynamics.rules import TABLE, Rule, expected_gradient, p, t, total
 from mdp import random, student, zoo
-from proofs.curl import decide, decide_all, exact_curl, routes
-from proofs.exact import exact_field
-from proofs.points import ZeroTest, identity_test, point_test
+from proofs.exact import decide, decide_all, exact_field, identity_test
+from proofs.exact.curl import exact_curl, routes
+from proofs.exact.points import ZeroTest, point_test
 
 
 @pytest.mark.parametrize("rule", TABLE)
@@ -65,7 +64,7 @@ def test_bandit_is_a_gradient_though_no_rule_says_so() -> None:
 @pytest.mark.parametrize(("n_actions", "gradient"), [(2, True), (3, False)])
 def test_one_state_with_a_self_loop(n_actions: int, gradient: bool) -> None:
     """T1: one state that may stay: a gradient for two actions, not for three."""
-    from mdp.model import MDP
+    from mdp import MDP
 
     P = [[[f"{a + 1}/5"] for a in range(n_actions)]]
     teacher = [[Fraction(a + 1, n_actions * (n_actions + 1) // 2) for a in range(n_actions)]]
@@ -188,8 +187,7 @@ def test_the_students_own_observations_are_asked(labels: list[int]) -> None:
 
 
 def test_a_gate_in_the_reward_is_no_gradient() -> None:
-    from dynamics.formula import log_t, teacher_better
-    from dynamics.rules import Rule
+    from dynamics.rules import Rule, log_t, teacher_better
 
     gated = Rule("gated", "", "student", reward=teacher_better * log_t)
     assert decide(Field(zoo.load("swirl"), gated)).verdict != "gradient"

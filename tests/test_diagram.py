@@ -8,14 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dynamics.cycles import shoot
-from dynamics.diagram import diagram
-from dynamics.diagram_curves import CycleCurve, Diagram, flat_orbit, moving
-from dynamics.equilibria import rest_point
-from dynamics.families import Family
-from dynamics.inventory import Inventory
-from dynamics.portrait_diagram import diagram_figure
-from dynamics.vector import FunctionField
+from dynamics.bifurcations import CycleCurve, Diagram, diagram, flat_orbit, moving
+from dynamics.drawing import diagram_figure
+from dynamics.fields import Family, FunctionField
+from dynamics.orbits import Inventory, rest_point, shoot
 
 Array = NDArray[np.float64]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynamics.discrete import discrete_outcome
-from dynamics.iterated import iterated
-from dynamics.periodic import periodic_points
-from dynamics.vector import FunctionField
-from vorticity.cli import main
+from dynamics.fields import FunctionField
+from dynamics.learners import discrete_outcome
+from dynamics.learners.iteration import iterated
+from dynamics.learners.periodic_points import periodic_points
+from vorticity.commands.main import main
 
 Capture = pytest.CaptureFixture[str]
 SQUARE = FunctionField(lambda x: x - x**3, (1,))
@@ -66,7 +66,7 @@ def test_rest_is_period_one_and_nothing_is_nothing() -> None:
 
 def test_parameters_keep_their_gauge() -> None:
     """Two points of an MDP's rule, in parameters: f maps each to the next, row means and all."""
-    from dynamics.field import Field
+    from dynamics.fields import Field
     from mdp import zoo
 
     field = Field(zoo.load("swirl"), "reverse-kl-corrected", reward=True)
@@ -190,7 +190,7 @@ def test_the_command_in_words(eta: str, words: list[str], capsys: Capture, tmp_p
 
 def test_the_spiral_around_the_centre_of_fig2_belongs_to_the_step() -> None:
     """The ODE conserves 2 cosh + 2 cosh (theory C1); Euler's growth by turn halves with the step."""
-    from dynamics.field import Field
+    from dynamics.fields import Field
     from mdp import zoo
 
     field = Field(zoo.load("fig2"), "on-policy", reward=True)

@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dynamics.families import alpha_family
-from dynamics.field import Field
-from dynamics.iterated import iterated
-from dynamics.periodic import periodic_points
-from dynamics.step_size import StepLimit, confirm, limit_at, step_limit
-from dynamics.vector import FunctionField
+from dynamics.fields import Field, FunctionField
+from dynamics.fields.families import alpha_family
+from dynamics.learners.iteration import iterated
+from dynamics.learners.periodic_points import periodic_points
+from dynamics.learners.step_size import StepLimit, confirm, limit_at, step_limit
 from mdp import zoo
 
 

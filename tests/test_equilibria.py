@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dynamics.equilibria import classify, rest_point, rest_points, rest_points_in_plane
-from dynamics.field import Field
-from dynamics.vector import FunctionField
-from mdp import random, student, zoo
-from mdp.policy import Array
+from dynamics.fields import Field, FunctionField
+from dynamics.orbits import rest_point, rest_points, rest_points_in_plane
+from dynamics.orbits.equilibria import classify
+from mdp import Array, random, student, zoo
 
 WIDE = (-12.0, 12.0)
 

@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mdp import evaluation, policy, random, strategies, student
-from mdp.evaluation import chain, evaluate, exact_inverse, expected_return, values, visits, visits_only
-from mdp.model import MDP
+from mdp import MDP, chain, evaluation, random, strategies, student, visits_only
+from mdp import policies as policy
+from mdp.evaluation import evaluate, exact_inverse, expected_return, values, visits
 
 
 def as_sparse(mdp: MDP) -> MDP:

@@ -10,24 +10,33 @@ from functools import partial
 import numpy as np
 import pytest
 
-from dynamics import choice, evidence
-from dynamics.choice import choose
-from dynamics.evidence import Evidence, Scales, candidates, measure, scales, survey
-from dynamics.field import Field
-from dynamics.flow import flow
-from dynamics.guarantees import GROUPS, KINDS, Guarantee, guarantee, is_acyclic, seen
-from dynamics.moments import noise
-from dynamics.outcome import Outcome, outcome
-from dynamics.ranking import WISHES, bands, criteria, ranked, ranking, slack
+from dynamics.choice import (
+    GROUPS,
+    WISHES,
+    Evidence,
+    Scales,
+    candidates,
+    checks,
+    choose,
+    evidence,
+    ranking,
+    scales,
+    survey,
+)
+from dynamics.choice import tree as choice
+from dynamics.choice.evidence import measure
+from dynamics.choice.guarantees import KINDS, Guarantee, guarantee, is_acyclic, seen
+from dynamics.choice.ranks import bands, criteria, ranked, slack
+from dynamics.choice.tree_checks import copies
+from dynamics.fields import Field
+from dynamics.motion import flow
+from dynamics.orbits import Outcome, first_times, halfway, outcome, where_it_ends
 from dynamics.rules import REWARD, TABLE
-from dynamics.sampled import estimates
-from dynamics.tree_checks import checks, copies
-from dynamics.worth import first_times, halfway, where_it_ends
-from mdp import evaluation, random, solve, zoo
-from mdp.model import MDP
+from dynamics.sampling import estimates, noise
+from mdp import MDP, evaluation, random, solve, zoo
 from mdp.student import sigmoid
-from vorticity import measured
-from vorticity.cli import main
+from vorticity.commands.main import main
+from vorticity.text import measured
 
 Capture = pytest.CaptureFixture[str]
 Rows = dict[str, Evidence]

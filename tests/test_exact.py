@@ -12,26 +12,29 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamics.field import Field
-from dynamics.formula import after, log, log_p, p, t, total
-from dynamics.rules import TABLE, Rule
+from dynamics.fields import Field
+from dynamics.rules import TABLE, Rule, after, log, log_p, p, t, total
 from mdp import random, student, zoo
 from mdp.strategies import mdps
-from proofs.arithmetic import balls, objects, precision, rationals, residues
-from proofs.exact import ExactField, exact_field, fields, generic
-from proofs.explain import is_gradient_by_theorem
-from proofs.points import (
-    degree_bound,
-    gate_is_steady,
+from proofs.exact import (
+    ExactField,
+    Ratio,
+    Ring,
+    balls,
+    exact_field,
+    generic,
     identity_test,
-    point_test,
-    random_prime,
+    objects,
+    precision,
+    rationals,
     readable_point,
     setting,
-    witness,
     zero_matrix,
 )
-from proofs.ring import Ratio, Ring
+from proofs.exact.arithmetic import residues
+from proofs.exact.explain import is_gradient_by_theorem
+from proofs.exact.fields import fields
+from proofs.exact.points import degree_bound, gate_is_steady, point_test, random_prime, witness
 
 RATIONAL_ROWS = [name for name in TABLE if name != "value-gate"]
 

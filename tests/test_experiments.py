@@ -8,13 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from dynamics.charts import in_chart
-from dynamics.equilibria import rest_point
-from dynamics.experiments import baselines, critics, fig4, fig5, optimisers
-from dynamics.experiments.summary import interval, levels, where
-from dynamics.field import Field
-from dynamics.optimisers import normalised
-from dynamics.vector import FunctionField
+from dynamics.experiments import baselines, critics, fig4, fig5, interval, levels, optimisers, where
+from dynamics.fields import Field, FunctionField, in_chart
+from dynamics.learners import normalised
+from dynamics.orbits import rest_point
 from mdp import evaluation, solve, zoo
 
 MODULES = (baselines, critics, fig4, fig5, optimisers)

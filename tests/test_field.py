@@ -13,15 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamics import rules, update
-from dynamics.charts import in_chart
-from dynamics.field import Field, build
-from dynamics.formula import after, log, log_p, log_t, p, t, total
-from dynamics.rules import TABLE, Rule
-from dynamics.vector import FunctionField, asymmetry, numerical_jacobian
-from mdp import random, strategies, student, zoo
-from mdp.model import MDP
-from mdp.policy import Policy
+from dynamics import rules
+from dynamics.fields import Field, FunctionField, build, in_chart, update
+from dynamics.fields.vector import asymmetry, numerical_jacobian
+from dynamics.rules import TABLE, Rule, after, log, log_p, log_t, p, t, total
+from mdp import MDP, Policy, random, strategies, student, zoo
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 from agreement import agreement, broken
@@ -351,7 +347,7 @@ def test_inputs_of_the_field() -> None:
 
 def test_rules_at_the_edge() -> None:
     """A constant loss, c without an own loss, and division by t."""
-    from dynamics.formula import c, formula
+    from dynamics.rules.formula import c, formula
 
     mdp = random.episodic(0, 3, 2)
     theta = np.random.default_rng(0).normal(size=(3, 2))

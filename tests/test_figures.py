@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dynamics.experiments import aliasing, fig1, fig2, fig3, fig4, fig5, fig6, tradeoff
-from dynamics.experiments.learner import first_reach, learn, moments_of_measurement
-from dynamics.experiments.summary import Row, Summary, share_interval, where
-from dynamics.field import Field
-from dynamics.portrait_experiments import FIGURES
-from dynamics.portrait_style import rendered
+from dynamics.drawing import FIGURES
+from dynamics.drawing.style import rendered
+from dynamics.experiments import Row, Summary, aliasing, fig1, fig2, fig3, fig4, fig5, fig6, tradeoff, where
+from dynamics.experiments.summary import share_interval
+from dynamics.fields import Field
+from dynamics.learners import learn
+from dynamics.learners.curves import moments_of_measurement
+from dynamics.orbits import first_reach
 from mdp import evaluation, solve, zoo
 
 TINY: dict[str, tuple[ModuleType, list[Row]]] = {

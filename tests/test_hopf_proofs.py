@@ -9,18 +9,16 @@ import flint
 import numpy as np
 import pytest
 
-from dynamics import families
-from dynamics.charts import in_chart
-from dynamics.field import Field
-from dynamics.hopf import hopf_point as numerical_point
-from dynamics.hopf import normal_form, orbit_near
-from mdp import zoo
-from mdp.model import MDP
-from proofs.arithmetic import precision
-from proofs.hopf import HopfProof, Refusal, alone, brusselator, certify, prove_hopf
-from proofs.hopf_fact import ends, hopf_fact
-from proofs.normal_form import others
-from proofs.parametric import KINDS, Parametric, derivatives, of_field, taylor
+from dynamics.bifurcations.hopf import hopf_point as numerical_point
+from dynamics.bifurcations.hopf import normal_form, orbit_near
+from dynamics.fields import Field, families, in_chart
+from mdp import MDP, zoo
+from proofs.cycles.hopf import HopfProof, Refusal, alone, brusselator, certify, prove_hopf
+from proofs.cycles.hopf_fact import ends, hopf_fact
+from proofs.cycles.normal_form import others
+from proofs.enclosures import Parametric, derivatives, taylor
+from proofs.enclosures.parametric import KINDS, of_field
+from proofs.exact import precision
 
 
 def holds(ball: Any, value: float | Fraction, within: float = 0.0) -> bool:

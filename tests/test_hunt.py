@@ -14,18 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynamics.batch import Fields, differences, logits, slope, velocity, worlds
-from dynamics.climb import GOALS, climb, value
-from dynamics.cycles import reduced
-from dynamics.field import Field
-from dynamics.hunt import Draw, Hunt, draw, growth, model, newton, repulsion, rested, resting, wandering
-from dynamics.outcome import outcome
+from dynamics.fields import Field, Fields, differences, logits, reduced, slope, velocity
+from dynamics.fields.batch import worlds
+from dynamics.orbits import outcome
 from dynamics.rules import TABLE, expected_gradient, get
-from dynamics.search import search
-from dynamics.simplify import arrays, bits, numbers, simpler, simplified, to_mdp
+from dynamics.search import GOALS, Hunt, search
+from dynamics.search.candidates import Draw, draw, growth, model, newton, repulsion, rested, resting, wandering
+from dynamics.search.climbing import climb, value
+from dynamics.search.simplify import arrays, bits, numbers, simpler, simplified, to_mdp
 from mdp import io, random, zoo
-from vorticity import hunt as hunt_command
-from vorticity.cli import main
+from vorticity.commands import hunt as hunt_command
+from vorticity.commands.main import main
 
 SMOOTH = [name for name in TABLE if name != "value-gate"]
 

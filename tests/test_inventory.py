@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from dynamics.field import Field
-from dynamics.inventory import Reversed, inventory
-from dynamics.survey import find
-from dynamics.vector import FunctionField
+from dynamics.fields import Field, FunctionField
+from dynamics.orbits import inventory
+from dynamics.orbits.limit_sets import Reversed
+from dynamics.portraits.survey import find
 from mdp import zoo
-from vorticity.cli import main
+from vorticity.commands.main import main
 
 
 def rings(x: np.ndarray) -> np.ndarray:

@@ -15,8 +15,8 @@ import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mdp.io import from_dict, read, to_dict, write
-from mdp.model import MDP
+from mdp import MDP, from_dict, to_dict
+from mdp.io import read, write
 
 FILE = """{
   "P": [[[0, 0.1], ["1/3", 1e-1]], [[0, 0], [0, 0]]],

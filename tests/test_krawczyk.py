@@ -10,17 +10,17 @@ import flint
 import numpy as np
 import pytest
 
-from dynamics.cycles import Orbit, shoot
-from dynamics.field import Field
-from dynamics.flow import flow
-from dynamics.vector import FunctionField
+from dynamics.fields import Field, FunctionField
+from dynamics.motion import flow
+from dynamics.orbits import Orbit, shoot
 from mdp import zoo
-from proofs import floquet
-from proofs.arithmetic import precision
-from proofs.facts import Refusal
-from proofs.krawczyk import RADIUS, OrbitProof, fact, layout, least_period, prove_orbit
-from proofs.recentred import System, polynomial
-from proofs.taylor import Step
+from proofs.certificates import Refusal
+from proofs.cycles import OrbitProof, floquet
+from proofs.cycles.krawczyk import RADIUS, fact, layout, least_period, prove_orbit
+from proofs.enclosures import RationalSystem as System
+from proofs.enclosures import Step
+from proofs.enclosures.recentred import polynomial
+from proofs.exact import precision
 
 VAN_DER_POL = polynomial([{(0, 1): 1}, {(0, 1): 1, (2, 1): -1, (1, 0): -1}], "van der pol")
 BACKWARDS = polynomial([{(0, 1): -1}, {(0, 1): -1, (2, 1): 1, (1, 0): 1}], "van der pol, backwards")

@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mdp.model import MDP, endless_states
-from mdp.numbers import rational, rationals, tolerance
+from mdp import MDP, endless_states, rational, rationals
+from mdp.numbers import tolerance
 
 TWO: dict[str, Any] = {
     "P": [[[0.5, "1/4"], [0, 1]], [[0, 0], [0.1, 0.9]]],

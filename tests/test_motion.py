@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynamics.compare import alpha_range
-from dynamics.field import Field
-from dynamics.flow import load
+from dynamics.choice import alpha_range
+from dynamics.fields import Field
+from dynamics.motion.trajectory import load
 from mdp import zoo
-from vorticity.cli import main
+from vorticity.commands.main import main
 
 Capture = pytest.CaptureFixture[str]
 RULE = """
-from dynamics.formula import log_p, log_t, p, total, after
-from dynamics.rules import Rule
+from vorticity import Rule
+from vorticity.formula import log_p, log_t, p, total, after
 from beside import NAME
 print("this is not the answer")
 mine = Rule(NAME, "mine", "student", loss=total(p * (log_p - log_t)), reward=-after(total(p * (log_p - log_t))))

@@ -8,7 +8,8 @@ import pytest
 from scripts import script
 
 from dynamics.rules import TABLE
-from proofs.verify import CLAIMS, verify
+from proofs.claims import CLAIMS
+from proofs.claims.verification import verify
 
 mutants = script("mutants")
 FOUND, REFUSED = mutants.rows()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scripts import script
 
-from mdp.model import MDP
+from mdp import MDP
 
 mutated = script("mutated_files")
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamics import explorer
+from dynamics.drawing import explorer
 from mdp import zoo
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"

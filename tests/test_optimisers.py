@@ -5,22 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamics.equilibria import rest_point
-from dynamics.field import Field
-from dynamics.flow import iterate
-from dynamics.optimisers import (
-    ADAM,
-    CLIPPED,
-    MOMENTUM,
-    OPTIMISERS,
-    PLAIN,
-    Optimiser,
-    multipliers,
-    normalised,
-    optimise,
-    spread_of_advantages,
-)
-from dynamics.vector import FunctionField
+from dynamics.fields import Field, FunctionField
+from dynamics.learners import OPTIMISERS, normalised, optimise, spread_of_advantages
+from dynamics.learners.optimisers import ADAM, CLIPPED, MOMENTUM, PLAIN, Optimiser, multipliers
+from dynamics.motion import iterate
+from dynamics.orbits import rest_point
 from mdp import evaluation, random, student, zoo
 
 CENTRE = FunctionField(lambda x: np.stack([-x[..., 1], x[..., 0]], -1), (2,), vectorised=True)

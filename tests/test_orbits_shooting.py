@@ -9,16 +9,14 @@ import pytest
 from scipy.integrate import trapezoid
 from scipy.special import ellipk
 
-from dynamics import shapes
-from dynamics.cycles import Orbit, first_return, shoot
-from dynamics.field import Field
-from dynamics.flow import flow
-from dynamics.geometry import geometry
-from dynamics.outcome import outcome
-from dynamics.portrait import portrait
-from dynamics.shooting import Segments, cut, product_eigenvalues, transport
-from dynamics.survey import find
-from dynamics.vector import FunctionField
+from dynamics.drawing.portraits import portrait
+from dynamics.fields import Field, FunctionField
+from dynamics.motion import flow
+from dynamics.orbits import Orbit, first_return, outcome, shoot
+from dynamics.orbits.shooting import Segments, cut, product_eigenvalues, transport
+from dynamics.portraits import arrays as shapes
+from dynamics.portraits.compose import geometry
+from dynamics.portraits.survey import find
 from mdp import zoo
 
 VAN_DER_POL = FunctionField(lambda x: np.array([x[1], (1 - x[0] ** 2) * x[1] - x[0]]), (2,), analytic=True)

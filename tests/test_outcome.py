@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynamics.charts import in_chart
-from dynamics.cycles import shoot
-from dynamics.discrete import discrete_outcome
-from dynamics.field import Field
-from dynamics.flow import Trajectory, ensemble, flow, iterate, load
-from dynamics.outcome import Outcome, outcome
-from dynamics.vector import FunctionField
+from dynamics.fields import Field, FunctionField, in_chart
+from dynamics.learners import discrete_outcome
+from dynamics.motion import Trajectory, ensemble, flow, iterate
+from dynamics.motion.trajectory import load
+from dynamics.orbits import Outcome, outcome, shoot
 from mdp import random, student, zoo
 
 
@@ -350,7 +348,7 @@ def test_a_stop_without_growth_is_not_divergence() -> None:
 
 def test_an_action_frozen_far_out_does_not_count_as_dying() -> None:
     """A state that is never visited does not move; being at 30 log-odds from the start is no evidence."""
-    from mdp.model import MDP
+    from mdp import MDP
 
     mdp = MDP([[[0, 0], [0, 0]], [[0, 0], [0, 0]]], [[0, 0], [0, 0]], [1, 0], teacher=[["1/2", "1/2"]] * 2)
     found = outcome(Field(mdp, "on-policy"), [[0.5, 0.0], [30.0, 0.0]], limit=400)
@@ -359,7 +357,7 @@ def test_an_action_frozen_far_out_does_not_count_as_dying() -> None:
 
 def test_one_action_and_starts_at_a_rest_point() -> None:
     """With one action nothing can move; a start on the centre of fig2 stays there."""
-    from mdp.model import MDP
+    from mdp import MDP
 
     mdp = MDP([[["1/2"]]], [[1]], [1], teacher=[[1]])
     assert outcome(Field(mdp, "on-policy", reward=True), [[0.0]]).kind == "rest"

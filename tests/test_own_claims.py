@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vorticity.cli import main
+from vorticity.commands.main import main
 
 PAGE = Path(__file__).parent.parent / "docs" / "own-claims.md"
 

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamics.field import Field
-from dynamics.flow import Trajectory, ensemble, flow, iterate
-from dynamics.picture import limits, log_odds, ticks, trajectory_html
-from dynamics.vector import FunctionField
-from mdp import random, zoo
-from mdp.model import MDP
-from mdp.picture import LARGEST, MANY, mdp_html, mdp_svg
-from mdp.svg import Drawing, extent, overlap
+from dynamics.drawing import mdp_html, trajectory_html
+from dynamics.drawing.graphs import LARGEST, MANY, mdp_svg
+from dynamics.drawing.svg import Drawing, extent, overlap
+from dynamics.drawing.trajectories import limits, log_odds, ticks
+from dynamics.fields import Field, FunctionField
+from dynamics.motion import Trajectory, ensemble, flow, iterate
+from mdp import MDP, random, zoo
 
 SVG = "{http://www.w3.org/2000/svg}"
 SMALL = [
@@ -52,7 +51,7 @@ def tooltips(root: ET.Element) -> list[str]:
 def test_every_entry_of_the_zoo_is_drawn(name: str) -> None:
     mdp = zoo.load(name)
     root = parsed(mdp_svg(mdp))
-    assert mdp_svg(zoo.load(name)) == mdp_svg(mdp) == mdp_html(mdp) == mdp._repr_html_()
+    assert mdp_svg(zoo.load(name)) == mdp_svg(mdp) == mdp_html(mdp)
     circles = list(root.iter(f"{SVG}circle"))
     assert len(circles) == mdp.n_states
     assert set(mdp.states) <= set(words(root))
@@ -127,7 +126,7 @@ def test_large_mdps_become_a_table() -> None:
         table = ET.fromstring(mdp_html(mdp))
         cells = dict(zip([e.text for e in table.iter("th")], [e.text for e in table.iter("td")], strict=True))
         assert cells["states"] == str(mdp.n_states)
-    assert zoo.load("corridor:30")._repr_html_().startswith("<svg")
+    assert mdp_html(zoo.load("corridor:30")).startswith("<svg")
 
 
 def test_names_are_escaped_and_cut() -> None:
@@ -164,8 +163,8 @@ def images(html: str) -> list[ET.Element]:
 def test_a_planar_trajectory_shows_time_and_orbit() -> None:
     field = Field(zoo.load("swirl"), "reverse-kl", reward=True)
     run = flow(field, np.zeros((2, 2)), 20)
-    html = run._repr_html_()
-    assert html == trajectory_html(run) == trajectory_html(flow(field, np.zeros((2, 2)), 20))
+    html = trajectory_html(run)
+    assert html == trajectory_html(flow(field, np.zeros((2, 2)), 20))
     series, orbit = images(html)
     assert {"o0", "o1", "time of F"} <= set(words(series)) and {"o0", "o1"} <= set(words(orbit))
     assert len(list(orbit.iter(f"{SVG}circle"))) == 2  # where it starts and where it ends

@@ -7,19 +7,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from dynamics.charts import in_chart
-from dynamics.cycles import Orbit, shoot
-from dynamics.field import Field
-from dynamics.flow import flow
-from dynamics.vector import FunctionField
+from dynamics.fields import Field, FunctionField, in_chart
+from dynamics.motion import flow
+from dynamics.orbits import Orbit, shoot
 from mdp import random, zoo
-from proofs import polygons
-from proofs.absence import Dulac, NoCycle, Settles, has_sign, no_cycle, settles
-from proofs.annulus import Annulus, annulus, crosses, ring
-from proofs.facts import Refusal
-from proofs.intervals import Interval
-from proofs.planar import TrappingBox, outward, prove_planar, trapping_box
-from proofs.systems import from_function, system
+from proofs.certificates import Refusal
+from proofs.cycles import Annulus, TrappingBox, polygons, settles, trapping_box
+from proofs.cycles.absence import Dulac, NoCycle, Settles, has_sign, no_cycle
+from proofs.cycles.annulus import annulus, crosses, ring
+from proofs.cycles.planar import outward, prove_planar
+from proofs.enclosures import Interval, system
+from proofs.enclosures.systems import from_function
 
 
 def van_der_pol(x, y):
@@ -274,8 +272,8 @@ def test_the_weight_does_not_serve_where_there_is_a_cycle(field, source):
 
 def test_the_divergence_of_a_weighted_field_by_finite_differences():
     """div(D F) / D against differences of D F in floats, with every exponent in use."""
-    from proofs.absence import _terms
-    from proofs.intervals import of, of_fractions
+    from proofs.cycles.absence import _terms
+    from proofs.enclosures import of, of_fractions
 
     field = aliased()
     seen, at = in_chart(field, "differences"), system(field)

@@ -14,17 +14,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dynamics import orbits, plane, shapes
-from dynamics import portrait as pictures
-from dynamics.field import Field
-from dynamics.flow import flow
-from dynamics.geometry import LAYERS, geometry, slice_of
-from dynamics.plane import view
-from dynamics.shapes import Geometry
-from dynamics.vector import FunctionField
-from mdp import random, student, zoo
-from mdp.policy import Array
-from vorticity.cli import main
+from dynamics.drawing import portraits as pictures
+from dynamics.fields import Field, FunctionField
+from dynamics.motion import flow
+from dynamics.portraits import Geometry, plane, view
+from dynamics.portraits import arrays as shapes
+from dynamics.portraits import curves as orbits
+from dynamics.portraits.compose import LAYERS, geometry, slice_of
+from mdp import Array, random, student, zoo
+from vorticity.commands.main import main
 
 Capture = pytest.CaptureFixture[str]
 CENTRE = FunctionField(lambda x: np.stack([x[..., 1], -x[..., 0]], -1), (2,), vectorised=True)
@@ -270,7 +268,8 @@ def test_the_same_bytes_every_time(suffix: str, drawn: Geometry, tmp_path: Path)
 
 def test_the_same_geometry_in_another_process(tmp_path: Path) -> None:
     code = (
-        "from dynamics.geometry import geometry; from dynamics.field import Field; from mdp import zoo; import sys\n"
+        "from dynamics.portraits import geometry; from dynamics.fields import Field; from mdp import zoo\n"
+        "import sys\n"
         "geometry(Field(zoo.load('swirl'), 'reverse-kl-corrected', reward=True)).save(sys.argv[1])"
     )
     places = [tmp_path / "a.npz", tmp_path / "b.npz"]

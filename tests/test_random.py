@@ -8,9 +8,9 @@ from fractions import Fraction as F
 import numpy as np
 import pytest
 
+from mdp import MDP, endless_states
 from mdp import random as families
 from mdp.evaluation import visits
-from mdp.model import MDP, endless_states
 from mdp.random import CELLS, acyclic, deterministic_graph, episodic, garnet, generator, grid_world
 
 FAMILIES: list[Callable[..., MDP]] = [episodic, acyclic, deterministic_graph, garnet]

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from dynamics.experiments import fig2
-from vorticity import reproduce, store, workers
-from vorticity.cli import main
+from vorticity.commands import reproduce
+from vorticity.commands.main import main
+from vorticity.runs import store, workers
 
 Capture = pytest.CaptureFixture[str]
 SHORT = [

@@ -10,21 +10,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from dynamics import update as eq1
-from dynamics.charts import in_chart
-from dynamics.equilibria import rest_points_in_plane
-from dynamics.field import Field
+from dynamics.fields import Field, FunctionField, in_chart
+from dynamics.fields import update as eq1
+from dynamics.orbits import rest_points_in_plane
 from dynamics.rules import TABLE
-from dynamics.vector import FunctionField
-from mdp import random, zoo
-from mdp.policy import Policy
-from proofs.arithmetic import balls, objects, precision
-from proofs.intervals import Interval, of, of_fractions
-from proofs.jets import variables
-from proofs.points import setting
-from proofs.rest import certified_rest_points, krawczyk
-from proofs.systems import field_and_jacobian, from_function, scaled, system
-from vorticity.cycles import cycles
+from mdp import Policy, random, zoo
+from proofs.cycles import certified_rest_points
+from proofs.cycles.rest_points import krawczyk
+from proofs.enclosures import Interval, field_and_jacobian, of, of_fractions, scaled, system, variables
+from proofs.enclosures.systems import from_function
+from proofs.exact import balls, objects, precision, setting
+from vorticity.commands.cycles import cycles
 
 CONTROLS = (None, "teacher", "uniform", "mix:1/3")
 
@@ -102,7 +98,7 @@ def test_the_field_and_its_jacobian_lie_in_their_enclosures(rule, reward):
 
 
 def test_balls_through_eq1_itself_lie_in_the_enclosure():
-    """The same equation by `dynamics.update` in Arb, at a point: logits 1/3, policy by balls."""
+    """The same equation by `dynamics.fields.update` in Arb, at a point: logits 1/3, policy by balls."""
     field = swirl()
     with precision(128):
         numbers = balls()
@@ -124,7 +120,7 @@ def test_balls_through_eq1_itself_lie_in_the_enclosure():
 
 
 def test_eq1_in_balls_over_a_box_encloses_too():
-    """`dynamics.update` does work with balls that are wide; it is the arrangement that makes them narrow."""
+    """`dynamics.fields.update` does work with balls that are wide; it is the arrangement that makes them narrow."""
     field, width = swirl(), 2.0**-6
     with precision(128):
         numbers = balls()

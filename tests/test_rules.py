@@ -8,11 +8,28 @@ import numpy as np
 import oracle
 import pytest
 
-from dynamics import formula as fm
 from dynamics import rules
-from dynamics.formula import Values, after, c, identical, latex, log, log_p, log_t, p, r, t, total, v, v_student
-from dynamics.rules import CROSS_ENTROPY, KL, REVERSE_KL, REWARD, TABLE, Rule, expected_gradient
-from mdp import policy as pol
+from dynamics.rules import (
+    CROSS_ENTROPY,
+    REWARD,
+    TABLE,
+    Rule,
+    Values,
+    after,
+    expected_gradient,
+    log,
+    log_p,
+    log_t,
+    p,
+    r,
+    t,
+    total,
+    v,
+)
+from dynamics.rules import formula as fm
+from dynamics.rules.formula import c, identical, latex, v_student
+from dynamics.rules.rule import KL, REVERSE_KL
+from mdp import policies as pol
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from vorticity import runner
+from vorticity.runs import runner
 
 
 def inverse(x: float) -> float:

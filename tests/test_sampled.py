@@ -11,15 +11,14 @@ import numpy as np
 import oracle
 import pytest
 
-from dynamics import sampled
-from dynamics.field import Field
-from dynamics.moments import moments
+from dynamics.fields import Field
 from dynamics.rules import TABLE
-from dynamics.sampled import along, bias_bound, deviations, estimates, mean_and_error, terms
-from dynamics.trajectories import Step, Walks, trajectories
-from mdp import evaluation, random, student, zoo
-from mdp.model import MDP
-from proofs.variance import estimator_variance
+from dynamics.sampling import estimates, moments, terms, trajectories
+from dynamics.sampling import estimator as sampled
+from dynamics.sampling.episodes import Step, Walks
+from dynamics.sampling.estimator import along, bias_bound, deviations, mean_and_error
+from mdp import MDP, evaluation, random, student, zoo
+from proofs.claims.variance import estimator_variance
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 from bias import bound, compare
@@ -322,6 +321,6 @@ def test_trajectories_that_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         trajectories(chain, np.full((2, 2), 0.5), 1, rng, horizon=0)
     with pytest.raises(ValueError, match="as weights needs a horizon"):
         trajectories(zoo.load("swirl"), np.full((2, 2), 0.5), 1, rng, discount="weights")
-    monkeypatch.setattr("dynamics.trajectories.LONGEST", 10)
+    monkeypatch.setattr("dynamics.sampling.episodes.LONGEST", 10)
     with pytest.raises(ValueError, match="more than 10 steps"):
         trajectories(loop, np.array([[0.999, 0.001]]), 10, rng)

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from scipy.optimize import linprog
 
-from mdp import solve, zoo
+from mdp import MDP, endless_states, solve, zoo
 from mdp.evaluation import action_values, expected_return, values
-from mdp.model import MDP, endless_states
 from mdp.random import deterministic_graph, episodic, garnet, grid_world
 from mdp.strategies import mdps
 

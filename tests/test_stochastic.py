@@ -7,14 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from dynamics.field import Field
-from dynamics.flow import iterate, stepped
-from dynamics.moments import moments
-from dynamics.sampled import estimates
-from dynamics.stochastic import distance, noise_to_signal, stochastic, stochastic_outcome
-from mdp import zoo
-from mdp.model import MDP
-from vorticity.cli import main
+from dynamics.fields import Field
+from dynamics.learners import stochastic, stochastic_outcome
+from dynamics.learners.sampled import distance, noise_to_signal
+from dynamics.motion import iterate, stepped
+from dynamics.sampling import estimates, moments
+from mdp import MDP, zoo
+from vorticity.commands.main import main
 
 SWIRL = Field(zoo.load("swirl"), "reverse-kl", reward=True)
 START = np.array([[0.3, -0.2], [0.1, 0.4]])

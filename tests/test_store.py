@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vorticity import store
+from vorticity.runs import store
 
 CASES = [{"seed": k, "x": 0.1 * k} for k in range(4)]
 
@@ -134,7 +134,7 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from vorticity import store
+from vorticity.runs import store
 with store.opened(Path(sys.argv[1])) as kept:
     for k in range(100_000):
         store.add(kept, "fig1", {"seed": k}, [{"k": k, "i": i, "pad": "x" * 2000} for i in range(5)], 0.0)

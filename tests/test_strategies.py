@@ -10,9 +10,8 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import pretty
 
-from mdp import zoo
+from mdp import MDP, endless_states, zoo
 from mdp.evaluation import visits
-from mdp.model import MDP, endless_states
 from mdp.strategies import distributions, mdps, parameters, points, policies, students
 
 ONCE = settings(deadline=None, max_examples=60)

@@ -18,13 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, t
 
-from dynamics.compare import side
-from dynamics.experiments.outcomes import ALL_KINDS, Median, Tally, nothing
-from dynamics.field import Field
+from dynamics.choice import side
+from dynamics.experiments import ALL_KINDS, Tally, nothing
+from dynamics.experiments.outcomes import Median
+from dynamics.fields import Field
 from mdp import io, random, solve, zoo
 from tests.test_reproduce import contents, finished
-from vorticity import store, sweep_file, sweeps
-from vorticity.cli import main
+from vorticity.commands.main import main
+from vorticity.runs import store, sweep_file, sweeps
 
 Capture = pytest.CaptureFixture[str]
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -364,7 +365,7 @@ def lines(axes: dict[str, list[str]]) -> list[dict[str, Any]]:
     ],
 )
 def test_bars_are_named_and_add_up(axes: dict[str, list[str]], expected: list[str]) -> None:
-    from dynamics.portrait_sweep import draw_sweep
+    from dynamics.drawing import draw_sweep
 
     (ax,) = draw_sweep(lines(axes), list(axes), "title").axes
     assert [label.get_text() for label in ax.get_yticklabels()] == expected
@@ -373,7 +374,8 @@ def test_bars_are_named_and_add_up(axes: dict[str, list[str]], expected: list[st
 
 
 def test_many_lines_are_summed_or_mapped_and_that_is_said() -> None:
-    from dynamics.portrait_sweep import MOST_BARS, draw_sweep
+    from dynamics.drawing import draw_sweep
+    from dynamics.drawing.sweeps import MOST_BARS
 
     axes = {"rule": list("abcdef"), "alpha": list("1234"), "reward": ["no", "yes"], "start": ["zero", "random"]}
     (ax,) = draw_sweep(lines(axes), list(axes), "title").axes

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scripts import script
 
-from proofs.check import check
-from proofs.verify import CLAIMS, to_certificate, verify
+from proofs.checker import check
+from proofs.claims import CLAIMS
+from proofs.claims.verification import to_certificate, verify
 
 tampering = script("tampering")
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamics.cycles import reduced
-from dynamics.field import Field
+from dynamics.fields import Field, reduced
 from dynamics.rules import TABLE
-from mdp import zoo
-from mdp.model import MDP
-from proofs import taylor
-from proofs.arithmetic import precision
-from proofs.recentred import System, local, of_field, polynomial, velocity
+from mdp import MDP, zoo
+from proofs.enclosures import RationalSystem as System
+from proofs.enclosures import local, rational_system, velocity
+from proofs.enclosures import steps as taylor
+from proofs.enclosures.recentred import polynomial
+from proofs.exact import precision
 
 SQUARE = polynomial([{(2,): 1}])  # x' = x²: x(t) = x / (1 − x t), ∂x(t)/∂x = 1 / (1 − x t)², ∫ 2x dt = −2 log(1 − x t)
 RULES = [rule for rule in TABLE if rule != "value-gate"]
@@ -49,7 +49,7 @@ def check_against_floats(field: Field) -> None:
     expected, slopes = seen(at).ravel(), seen.jacobian(at).ravel()
     scale = 1 + np.abs(expected).max() + np.abs(slopes).max()
     with precision(128):
-        system = of_field(field)
+        system = rational_system(field)
         assert system.size == len(x)
         assert np.allclose(velocity(system, x), expected, rtol=0, atol=1e-9 * scale)
         for centre in (x, [y + 0.3 for y in x]):
@@ -81,9 +81,9 @@ def test_an_own_loss_is_taken() -> None:
 
 def test_what_is_not_supported_is_refused() -> None:
     with pytest.raises(ValueError, match="value gate"):
-        of_field(Field(zoo.load("swirl"), "value-gate"))
+        rational_system(Field(zoo.load("swirl"), "value-gate"))
     with pytest.raises(ValueError, match="one action only"):
-        of_field(Field(MDP([[[0]]], [[1]], [1], teacher=[[1]]), "on-policy"))
+        rational_system(Field(MDP([[[0]]], [[1]], [1], teacher=[[1]]), "on-policy"))
     with pytest.raises(ValueError, match="2 whole numbers"):
         polynomial([{(1,): 1}, {(0, 1): 1}])
 
@@ -94,7 +94,7 @@ def test_boxes_stay_near_what_the_field_does_to_them() -> None:
     x, radius = [2.684, 1.607], 0.01
     with precision(128):
         box = [flint.arb(y, radius) for y in x]
-        widened = [float(y.rad()) / radius for y in local(of_field(field), x).velocity(box)]
+        widened = [float(y.rad()) / radius for y in local(rational_system(field), x).velocity(box)]
     stretch = np.abs(reduced(field).jacobian(np.array(x).reshape(2, 1))).sum(-1)
     assert (stretch <= np.array(widened) * 1.1).all() and max(widened) < 10 * stretch.max()
 

@@ -19,8 +19,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from dynamics.charts import in_chart
-from dynamics.field import Field
+from dynamics.fields import Field, in_chart
 from mdp import random
 
 

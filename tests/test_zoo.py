@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mdp import io, zoo
-from mdp.evaluation import backup, expected_return, values, visits
-from mdp.model import MDP
+from mdp import MDP, backup, io, zoo
+from mdp.evaluation import expected_return, values, visits
 
 NAMES = zoo.names()
 SIZED = ["corridor:1", "corridor:4", "corridor:150", "corridor-adversarial:3", "bandit:2", "bandit:40", "token-tree:1"]

@@ -2,6 +2,6 @@
 
 import sys
 
-from vorticity.cli import main
+from vorticity.commands.main import main
 
 sys.exit(main())

@@ -4,3 +4,22 @@ Each module has `cases(full)`, the parameters of its runs as plain dicts; `run(c
 alone (its seed included); and `summary(rows)`, a `dynamics.experiments.summary.Summary`: a table with 95 % intervals,
 the finding in words, and whether the claim that the module states holds. Nothing here reads or writes files.
 """
+
+from dynamics.experiments.outcomes import ALL_KINDS, MEASURED, REFUSED, Tally, measure, nothing, pooled
+from dynamics.experiments.summary import Row, Summary, groups, interval, levels, where
+
+__all__ = [
+    "ALL_KINDS",
+    "MEASURED",
+    "REFUSED",
+    "Row",
+    "Summary",
+    "Tally",
+    "groups",
+    "interval",
+    "levels",
+    "measure",
+    "nothing",
+    "pooled",
+    "where",
+]

@@ -21,11 +21,9 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from dynamics.experiments.summary import Row, Summary, interval, levels, where
-from dynamics.field import Field
+from dynamics.fields import Field
 from dynamics.rules import label
-from mdp import evaluation, random, solve
-from mdp.model import MDP
-from mdp.policy import Array, kl, policy
+from mdp import MDP, Array, evaluation, kl, policy, random, solve
 
 SIGHTS = (0, 1, 2, None)  # None: everything
 TEACHERS = ("epsilon:0.1", "softmax:0.3")

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynamics.critic import exact_critic, shaped
 from dynamics.experiments.summary import Row, Summary
-from dynamics.field import Field
-from dynamics.moments import moments, moments_of
-from dynamics.sampled import terms
+from dynamics.fields import Field
+from dynamics.learners import exact_critic, shaped
+from dynamics.sampling import moments, moments_of, terms
 from mdp import solve, zoo
 
 WORLDS = ("corridor:7", "corridor-adversarial:7", "swirl", "corridor-cycle", "aliased-cycle", "token-tree:3", "chain")

@@ -3,9 +3,9 @@
 Claim: with the fastest critic tried (rate 10⁴) every rest point has the stability it has with an exact critic, and a
 slow critic changes the stability of at least one.
 
-The joint field is `dynamics.critic.joint` with one-step TD errors: theta' = E[actor], V' = rate · E[TD errors]. Its
-rest points are those of the exact field with V = V_theta, whatever the rate; so all there is to ask is stability, read
-off the eigenvalues of the joint Jacobian, and the rates at which it changes.
+The joint field is `dynamics.learners.critic.joint` with one-step TD errors: theta' = E[actor], V' = rate · E[TD
+errors]. Its rest points are those of the exact field with V = V_theta, whatever the rate; so all there is to ask is
+stability, read off the eigenvalues of the joint Jacobian, and the rates at which it changes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import brentq
 
-from dynamics.critic import joint, joint_point
-from dynamics.equilibria import rest_points
 from dynamics.experiments.summary import Row, Summary
-from dynamics.field import Field
+from dynamics.fields import Field
+from dynamics.learners import joint, joint_point
+from dynamics.orbits import rest_points
 from mdp import zoo
 
 FIELDS = (

@@ -1,10 +1,10 @@
 """The decision tree's advice against measurement (the paper, Figure 1).
 
-Claim: at every leaf of `dynamics.choice.TREE` the rule that it prefers is, on more than half of the MDPs, near-best
-of all candidates in what the leaf is about.
+Claim: at every leaf of `dynamics.choice.tree.TREE` the rule that it prefers is, on more than half of the MDPs,
+near-best of all candidates in what the leaf is about.
 
-Each MDP answers the tree's question on the teacher's strength itself (`dynamics.choice.answers_from`); all wishes are
-tried on it, and values known as well as not. What the leaf is about: *inside* the teacher's states: KL(pi‖pi_theta)
+Each MDP answers the tree's question on the teacher's strength itself (`dynamics.choice.tree.answers_from`); all wishes
+are tried on it, and values known as well as not. What the leaf is about: *inside* the teacher's states: KL(pi‖pi_theta)
 averaged over the teacher's visits; *copy*: over the student's own visits; *improve*: the return. EER and N-distill do
 not rest at the teacher, so copying is judged a second way too, *copy, by return*: min(J, J_teacher), which most
 candidates do well. Measured on the exact flow from the uniform student at time 20 (speed matters) and at 100.
@@ -19,14 +19,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dynamics.choice import Choice, answers_from, choose, known
-from dynamics.experiments.learner import measure
+from dynamics.choice import NEAR, WISHES, Choice, answers_from, choose, known
 from dynamics.experiments.summary import Row, Summary, groups, levels, share_interval, where
-from dynamics.field import Field
-from dynamics.flow import flow
-from mdp import evaluation, random, solve, zoo
-from mdp.model import MDP
-from mdp.policy import policy
+from dynamics.fields import Field
+from dynamics.learners import measure
+from dynamics.motion import flow
+from mdp import MDP, evaluation, policy, random, solve, zoo
 
 CANDIDATES: tuple[Choice, ...] = (
     ("teacher", False),
@@ -39,12 +37,11 @@ CANDIDATES: tuple[Choice, ...] = (
     ("teacher-v", False),
 )
 TIMES = (20.0, 100.0)
-NEAR = 0.05
-WISHES: dict[str, dict[str, bool]] = {  # what is asked for: the answers that say so
-    "inside": {"outside": False},
-    "copy": {"outside": True, "improve": False},
-    "copy, by return": {"outside": True, "improve": False},
-    "improve": {"outside": True, "improve": True},
+ASKED = {  # what is asked for: the answers that say so; copying is judged in two ways
+    "inside": WISHES["inside"],
+    "copy": WISHES["copy"],
+    "copy, by return": WISHES["copy"],
+    "improve": WISHES["improve"],
 }
 MEASURE = {"inside": "kl_teacher", "copy": "kl_student", "copy, by return": "copied", "improve": "return"}
 NAMED = ("corridor:7", "corridor-adversarial:7", "chain", "token-tree:3")
@@ -135,7 +132,7 @@ def summary(rows: list[Row]) -> Summary:
 
 def _leaves(rows: list[Row]) -> list[tuple[str, bool, bool | None]]:
     """The leaves to ask about: wish, whether values are known, the teacher's strength (None: not asked)."""
-    found: list[tuple[str, bool, bool | None]] = [(wish, True, None) for wish in WISHES if wish != "improve"]
+    found: list[tuple[str, bool, bool | None]] = [(wish, True, None) for wish in ASKED if wish != "improve"]
     if any(row["strong"] for row in rows):
         found.append(("improve", True, True))
     if any(row["strong"] is False for row in rows):
@@ -144,7 +141,7 @@ def _leaves(rows: list[Row]) -> list[tuple[str, bool, bool | None]]:
 
 
 def _leaf(rows: list[Row], wish: str, values: bool, strong: bool | None) -> Row:
-    answers = WISHES[wish] | {"values": values} | ({} if strong is None else {"strong": strong})
+    answers = ASKED[wish] | {"values": values} | ({} if strong is None else {"strong": strong})
     advice = choose(answers).rules
     column = MEASURE[wish]
     right = advised = worlds = 0

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from dynamics.experiments.summary import Row, Summary, interval, levels, where
-from dynamics.field import Field
-from dynamics.flow import iterate
-from dynamics.stochastic import stochastic
-from mdp import student, zoo
-from mdp.policy import Array
+from dynamics.fields import Field
+from dynamics.learners import stochastic
+from dynamics.motion import iterate
+from mdp import Array, student, zoo
 
 PAPER: dict[str, dict[str, float]] = {
     "on-policy": {"p_half": 540, "period": 4380, "p_max": 0.93},

@@ -22,12 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from dynamics.experiments.learner import LEAST_KL, PER, SHARE, first_reach, learn
 from dynamics.experiments.summary import Row, Summary, groups, interval, levels, where
-from dynamics.field import Field
-from mdp import evaluation, learning, random, solve
-from mdp.model import MDP
-from mdp.policy import Array
+from dynamics.fields import Field
+from dynamics.learners import PER, learn
+from dynamics.orbits import LEAST_KL, SHARE, first_reach
+from mdp import MDP, Array, evaluation, learning, random, solve
 
 TEACHERS = ("epsilon:0.1", "softmax:0", "softmax:0.01", "softmax:0.1", "q-learned")
 SIDES = {"teacher": "teacher", "student": "on-policy"}  # who acts: the rule

@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 
 from dynamics.experiments.summary import Row, Summary, interval, levels, where
-from dynamics.field import Field
-from dynamics.moments import moments
-from dynamics.sampled import estimates
-from mdp.model import MDP
+from dynamics.fields import Field
+from dynamics.sampling import estimates, moments
+from mdp import MDP
 
 ACTIONS = (4, 40, 400, 4000)
 RULES = ("er", "eer")

@@ -6,20 +6,20 @@ than Monte-Carlo returns where the row pays a distillation reward (N-distill + R
 Own model, since the paper's details are not known here: random grid worlds of 7 × 7 (`mdp.random.grid_world`); the
 teacher is optimal but for `noise`, the probability of a uniformly random action instead; the student starts uniform.
 Rewards to come are estimated by Monte-Carlo, by TD(1) (the same less the student's learned tabular critic), or by
-one-step TD with that critic (`dynamics.critic`). Five trajectories an update, step 0.3, critic's rate 0.1. The score
-of a run is its mean over time of (J − J_uniform) / (J_optimal − J_uniform), J being exact; methods are compared on the
-same MDP. MDPs whose optimal return exceeds the uniform one's by less than 1 are drawn again.
+one-step TD with that critic (`dynamics.learners.critic`). Five trajectories an update, step 0.3, critic's rate 0.1. The
+score of a run is its mean over time of (J − J_uniform) / (J_optimal − J_uniform), J being exact; methods are compared
+on the same MDP. MDPs whose optimal return exceeds the uniform one's by less than 1 are drawn again.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from dynamics.critic import METHODS, learn
 from dynamics.experiments.summary import Row, Summary, groups, interval, levels, where
-from dynamics.field import Field
-from mdp import evaluation, random, solve
-from mdp.model import MDP
+from dynamics.fields import Field
+from dynamics.learners import METHODS
+from dynamics.learners import learn_with_critic as learn
+from mdp import MDP, evaluation, random, solve
 
 NOISES = (0.15, 0.25)
 RULES = ("n-distill", "on-policy", "eer")

@@ -19,13 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from dynamics.experiments.learner import SHARE, first_reach
 from dynamics.experiments.summary import Row, Summary, interval, levels, where
-from dynamics.field import Field
-from dynamics.flow import ensemble
-from dynamics.formula import after, r, v
-from dynamics.rules import CROSS_ENTROPY, TABLE, Rule
-from dynamics.stochastic import stochastic
+from dynamics.fields import Field
+from dynamics.learners import stochastic
+from dynamics.motion import ensemble
+from dynamics.orbits import SHARE, first_reach
+from dynamics.rules import CROSS_ENTROPY, TABLE, Rule, after, r, v
 from mdp import evaluation, zoo
 
 ON_POLICY_V = Rule(

@@ -9,7 +9,7 @@ one step: *still* below 1e-6, *rattling* at most 5 steps wide, *settling* when t
 one before, *turning* when the two are within 10 %. Then over the steps: a *rest* is still, rattling or settling with
 every step; a *cycle* turns with all of them, and its spread, extrapolated linearly to step 0, stays above half of the
 last; one that shrinks below that is a *step artefact*; *undecided* otherwise. The spreads are measured, nothing is
-proved. Advantage normalisation is another field, so its flow is judged by `dynamics.outcome`; it is run
+proved. Advantage normalisation is another field, so its flow is judged by `dynamics.orbits.outcomes`; it is run
 with alpha 1 and with the alpha at which it keeps the plain field's rest point (alpha = 1 / sigma there).
 """
 
@@ -19,13 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from dynamics.charts import in_chart
-from dynamics.equilibria import rest_points
 from dynamics.experiments.summary import Row, Summary, where
-from dynamics.field import Field
-from dynamics.optimisers import OPTIMISERS, normalised, optimise, spread_of_advantages
-from dynamics.outcome import outcome
-from dynamics.vector import FunctionField
+from dynamics.fields import Field, FunctionField, in_chart
+from dynamics.learners import OPTIMISERS, normalised, optimise, spread_of_advantages
+from dynamics.orbits import outcome, rest_points
 from mdp import zoo
 
 CYCLES = (("swirl", "reverse-kl"), ("corridor-cycle", "on-policy"), ("aliased-cycle", "on-policy"))

@@ -1,9 +1,10 @@
 """Outcomes over many MDPs, rules and parameters: one case's row, and running tallies of any number of rows.
 
-A row is what `dynamics.compare.side` says, flat. A tally holds a fixed few numbers a group, however many rows it has
-seen. Shares and means are over *worlds*: starts on one MDP are no independent draws, so a world counts once; it cycles
-when one of its starts does, and its return is the mean over its starts. Intervals are 95 %: exact (Clopper-Pearson)
-for shares, Student's t for means. They say what another draw of MDPs would bring, and nothing where MDPs were picked.
+A row is what `dynamics.choice.comparison.side` says, flat. A tally holds a fixed few numbers a group, however many rows
+it has seen. Shares and means are over *worlds*: starts on one MDP are no independent draws, so a world counts once; it
+cycles when one of its starts does, and its return is the mean over its starts. Intervals are 95 %: exact
+(Clopper-Pearson) for shares, Student's t for means. They say what another draw of MDPs would bring, and nothing where
+MDPs were picked.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dynamics.compare import side
+from dynamics.choice import side
 from dynamics.experiments.summary import Interval, Row, Running, share_interval
-from dynamics.field import Field
-from dynamics.outcome import KINDS
+from dynamics.fields import Field
+from dynamics.orbits import KINDS
 
 REFUSED = "refused"  # the cell does not exist: a rule that needs a teacher, and there is none
 FAILED = "failed"  # the numbers gave up
@@ -47,7 +48,7 @@ LEAST = 1e-9
 def measure(field: Field, theta0: ArrayLike, **options: Any) -> Row:
     """One case: the columns `MEASURED`. `amplitude` (peak to peak, in logits, *shape) is None unless it cycles.
 
-    `reason` says why an outcome is undecided or failed. `options` go to `dynamics.outcome.outcome`.
+    `reason` says why an outcome is undecided or failed. `options` go to `dynamics.orbits.outcomes.outcome`.
 
     >>> from mdp import zoo
     >>> row = measure(Field(zoo.load("swirl"), "reverse-kl-corrected", reward=True), np.zeros((2, 2)))

@@ -18,9 +18,10 @@ import dataclasses
 import numpy as np
 
 from dynamics.experiments.fig3 import STEPS, teacher, world
-from dynamics.experiments.learner import LEAST_KL, PER, SHARE, first_reach, learn
 from dynamics.experiments.summary import Row, Summary, groups, interval, levels, where
-from dynamics.field import Field
+from dynamics.fields import Field
+from dynamics.learners import PER, learn
+from dynamics.orbits import LEAST_KL, SHARE, first_reach
 from mdp import evaluation
 
 WEIGHTS = ("0", "0.25", "0.5", "0.75", "0.9", "1")

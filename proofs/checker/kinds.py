@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from proofs.checker import always, decisions, hopf, numerical, orbit, planar, reading, terms, values, variance
-from proofs.checker.rational import Refused, show
+from proofs.checker.boxes import planar
+from proofs.checker.hopf import point as hopf
+from proofs.checker.identities import always, decisions, numerical, terms, values, variance
+from proofs.checker.numbers.rational import Refused, show
+from proofs.checker.orbits import orbit
+from proofs.checker.reading import strict as reading
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from dynamics import update as eq1
-from dynamics.field import Field
-from mdp import evaluation, random, zoo
-from mdp.model import MDP
-from mdp.policy import Array
-from proofs.arithmetic import balls, precision, rationals, teacher_table
-from proofs.certificate import field_json, generic_json, identity_fact, identity_holds, table, term
+from dynamics.fields import Field
+from dynamics.fields import update as eq1
+from mdp import MDP, Array, evaluation, random, zoo
+from proofs.certificates import field_json, generic_json, identity_fact, identity_holds, table, term
 from proofs.claims.claim import Claim, Json, Ledger
 from proofs.claims.convergence import REST, log_rates
 from proofs.claims.cycles import note_cycle, note_rests, note_settles
 from proofs.claims.gradients import refute
-from proofs.exact import ExactField, exact_field, generic, pull_back
-from proofs.planar import TrappingBox, trapping_box
-from proofs.points import has_logarithms, setting
+from proofs.cycles import TrappingBox, trapping_box
+from proofs.exact import (
+    ExactField,
+    balls,
+    exact_field,
+    generic,
+    has_logarithms,
+    precision,
+    pull_back,
+    rationals,
+    setting,
+    teacher_table,
+)
 
 TRAP = (-3.0, 3.0)  # log-odds: a little outside of the ±log 19 of copying-cycle's teacher
 

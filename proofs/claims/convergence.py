@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from dynamics import update as eq1
-from dynamics.field import Field
-from dynamics.outcome import outcome
+from dynamics.fields import Field
+from dynamics.fields import update as eq1
+from dynamics.orbits import outcome
 from dynamics.rules import Rule
-from mdp import evaluation, random, solve, zoo
-from mdp.model import MDP
-from mdp.policy import Array
-from proofs.arithmetic import balls, precision, rationals, teacher_table
-from proofs.certificate import (
+from mdp import MDP, Array, evaluation, random, solve, zoo
+from proofs.certificates import (
     field_json,
     generic_json,
     identity_fact,
@@ -29,8 +26,19 @@ from proofs.certificate import (
 from proofs.claims import stated
 from proofs.claims.claim import Claim, Json, Ledger
 from proofs.claims.gradients import refute
-from proofs.exact import ExactField, exact_field, generic, pull_back
-from proofs.points import has_logarithms, readable_point, setting
+from proofs.exact import (
+    ExactField,
+    balls,
+    exact_field,
+    generic,
+    has_logarithms,
+    precision,
+    pull_back,
+    rationals,
+    readable_point,
+    setting,
+    teacher_table,
+)
 
 PAPER = "Czarnecki et al., Distilling Policy Distillation, AISTATS 2019"
 REST = ("on-policy", "teacher", "n-distill-kl", "reverse-kl", "reverse-kl-corrected")

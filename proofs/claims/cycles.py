@@ -8,26 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from dynamics import update as eq1
-from dynamics.cycles import Orbit
-from dynamics.equilibria import rest_point
-from dynamics.field import Field
-from dynamics.outcome import outcome
+from dynamics.fields import Field
+from dynamics.fields import update as eq1
+from dynamics.orbits import Orbit, outcome, rest_point
 from dynamics.rules import label
-from mdp import zoo
-from mdp.model import MDP
-from proofs.absence import settles
-from proofs.certificate import field_json, identity_fact, identity_holds, term
+from mdp import MDP, zoo
+from proofs.certificates import Refusal, field_json, identity_fact, identity_holds, term
 from proofs.claims.claim import Claim, Json, Ledger
 from proofs.claims.gradients import refute
+from proofs.cycles import OrbitProof, certified_rest_points, find_box, prove_cycle, settles
+from proofs.enclosures import Interval, system
 from proofs.exact import ExactField, generic
-from proofs.existence import prove_cycle
-from proofs.facts import Refusal
-from proofs.intervals import Interval
-from proofs.krawczyk import OrbitProof
-from proofs.planar import find_box
-from proofs.rest import certified_rest_points
-from proofs.systems import system
 
 STARTS = 5
 WINDOW = (-12.0, 12.0)

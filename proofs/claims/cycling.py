@@ -6,17 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from dynamics import update as eq1
-from dynamics.field import Field
-from dynamics.flow import iterate
-from mdp import evaluation, random, student, zoo
-from mdp.model import MDP
-from mdp.policy import Array
-from proofs.arithmetic import rationals
-from proofs.certificate import field_json, identity_fact, identity_holds, table, term
+from dynamics.fields import Field
+from dynamics.fields import update as eq1
+from dynamics.motion import iterate
+from mdp import MDP, Array, evaluation, random, student, zoo
+from proofs.certificates import field_json, identity_fact, identity_holds, table, term
 from proofs.claims.claim import Claim, Json, Ledger
-from proofs.exact import ExactField, exact_field, generic, pull_back
-from proofs.points import readable_point, setting
+from proofs.exact import ExactField, exact_field, generic, pull_back, rationals, readable_point, setting
 
 PAPER = "Czarnecki et al., Distilling Policy Distillation, AISTATS 2019"
 STARTS = 5

@@ -7,21 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from dynamics import update as eq1
-from dynamics.field import Field
-from dynamics.formula import after, log, log_p, log_t, p, t, total
-from dynamics.rules import Rule, structural_potential
-from mdp import random, zoo
-from mdp.model import MDP
-from proofs.arithmetic import rationals, teacher_table
-from proofs.certificate import curl_fact, field_json, generic_json
+from dynamics.fields import Field
+from dynamics.fields import update as eq1
+from dynamics.rules import Rule, after, log, log_p, log_t, p, structural_potential, t, total
+from mdp import MDP, random, zoo
+from proofs.certificates import curl_fact, field_json, generic_json
 from proofs.claims import stated
 from proofs.claims.claim import Claim, Json, Ledger
-from proofs.curl import decide
-from proofs.exact import ExactField, exact_field, generic
-from proofs.explain import obstruction, visit_dependence
-from proofs.points import identity_test, random_point, setting, zero_matrix
-from proofs.variance import estimator_variance
+from proofs.claims.variance import estimator_variance
+from proofs.exact import (
+    ExactField,
+    decide,
+    exact_field,
+    generic,
+    identity_test,
+    obstruction,
+    random_point,
+    rationals,
+    setting,
+    teacher_table,
+    visit_dependence,
+    zero_matrix,
+)
 
 PAPER = "Czarnecki et al., Distilling Policy Distillation, AISTATS 2019"
 NO_ROWS = ("on-policy", "eer-no-reward", "reverse-kl", "student-critic", "bootstrap", "entropy-bonus", "value-gate")

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dynamics import update as eq1
-from mdp import evaluation
-from mdp.policy import Array
-from proofs.exact import ExactField, pull_back
-from proofs.ring import Ratio
+from dynamics.fields import update as eq1
+from mdp import Array, evaluation
+from proofs.exact import ExactField, Ratio, pull_back
 
 StateLoss = Callable[[Array, Array, Array, Array], Any]
 

@@ -1,0 +1,16 @@
+"""Motion: the flow of a field, its discrete iteration, ensembles of starts, and trajectories as data and as files."""
+
+from dynamics.motion.flows import Progress, ensemble, flow, iterate, pass_on_interrupt, start_of, stepped, steps
+from dynamics.motion.trajectory import Trajectory
+
+__all__ = [
+    "Progress",
+    "Trajectory",
+    "ensemble",
+    "flow",
+    "iterate",
+    "pass_on_interrupt",
+    "start_of",
+    "stepped",
+    "steps",
+]

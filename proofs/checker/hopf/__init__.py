@@ -1,0 +1,1 @@
+"""The fact of a Hopf point: its equations, enclosed, in a family of fields."""

@@ -1,0 +1,1 @@
+"""A certificate read strictly: documents, models, formulas, the table of rules, fields; refusals name their place."""

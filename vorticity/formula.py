@@ -1,0 +1,42 @@
+"""The symbols and functions of which a rule's loss and reward are made (docs/rules.md).
+
+>>> from vorticity.formula import log_p, log_t, p, total
+>>> print(total(p * (log_p - log_t)))
+total(p*(log_p - log_t))
+"""
+
+from dynamics.rules.formula import (
+    Formula,
+    after,
+    c,
+    latex,
+    log,
+    log_p,
+    log_t,
+    p,
+    r,
+    substitute,
+    t,
+    teacher_better,
+    total,
+    v,
+    v_student,
+)
+
+__all__ = [
+    "Formula",
+    "after",
+    "c",
+    "latex",
+    "log",
+    "log_p",
+    "log_t",
+    "p",
+    "r",
+    "substitute",
+    "t",
+    "teacher_better",
+    "total",
+    "v",
+    "v_student",
+]

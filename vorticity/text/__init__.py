@@ -1,0 +1,1 @@
+"""Texts in and out: options to models, rules and parameters; answers to tables, JSON, Markdown and notebooks."""
