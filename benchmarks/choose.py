@@ -15,9 +15,9 @@ from collections import Counter
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from dynamics.choice import LIMIT, STARTS
-from dynamics.choice.ranks import measured
+from dynamics.choice.ranked import measured
 from mdp import zoo
-from vorticity.text.measured import cases, measure
+from vorticity.text.ranking import cases, measure
 
 HEAD = "| MDP | wish | the tree | it reaches | the best measured | it reaches | agrees | facts that fail |"
 

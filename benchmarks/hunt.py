@@ -24,12 +24,12 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from dynamics.fields import Field, Fields, Worlds, logits, slope, velocity
+from dynamics.hunt import Hunt, Report, run_draw
+from dynamics.hunt.candidates import Draw, draw, entropy, growth, model, rested, wandering
+from dynamics.hunt.climbing import joined
+from dynamics.hunt.draws import Find
 from dynamics.orbits import outcome
 from dynamics.rules import TABLE, get
-from dynamics.search import Hunt, Report, search
-from dynamics.search.candidates import Draw, draw, entropy, growth, model, rested, wandering
-from dynamics.search.climbing import joined
-from dynamics.search.draws import Find
 
 # (rule, states, actions, observations, share of the candidates)
 KINDS = (
@@ -211,7 +211,7 @@ ANSWERS = (
 def answered(job: tuple[int, int]) -> Report:
     """The k-th draw of a row of `ANSWERS`."""
     row, k = job
-    return search(asked(row), k, goal=ANSWERS[row][5])
+    return run_draw(asked(row), k, goal=ANSWERS[row][5])
 
 
 def asked(row: int) -> Hunt:

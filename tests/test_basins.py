@@ -13,8 +13,8 @@ from dynamics.drawing import add_basins
 from dynamics.drawing.portraits import portrait
 from dynamics.fields import Field, FunctionField, VectorField
 from dynamics.fields.families import alpha_family
-from dynamics.orbits import Inventory, Orbit, RestPoint, distance, outcome, rest_point, rings, shoot
-from dynamics.orbits.annuli import encloses
+from dynamics.orbits import Inventory, Orbit, RestPoint, annuli, distance, outcome, rest_point, shoot
+from dynamics.orbits.annulus import encloses
 from dynamics.portraits import UNDECIDED, Basins, basins, view
 from mdp import zoo
 
@@ -126,7 +126,7 @@ def test_an_orbit_hidden_beside_the_rest_point_lets_no_ring_pass() -> None:
 
     for e, seen in ((1e-3, 0), (0.5, 1)):  # a wider one shows between the samples
         of = hidden(e)
-        found, new = rings(of, [rest(of, [e / 100, 0.0])], [circle(of, 1.0)])
+        found, new = annuli(of, [rest(of, [e / 100, 0.0])], [circle(of, 1.0)])
         assert len(found) == 1  # the outer one
         assert len(new) == seen
 
@@ -143,7 +143,7 @@ def test_nothing_is_said_of_a_centre() -> None:
     of = field(lambda x: np.stack([x[..., 1], -x[..., 0]], -1))
     point = RestPoint(np.zeros(2), np.array([1j, -1j]), "centre (linear)", 0.0)
     pair = (circle(of, 0.5), circle(of, 1.0))
-    assert rings(of, [point], pair) == ((), ())
+    assert annuli(of, [point], pair) == ((), ())
     seen = basins(view(of), (-1, 1), (-1, 1), 4, found=Inventory((point,), (), pair[0], ""), time=20.0)
     assert (seen.undecided, seen.attractors) == (16, ())
 

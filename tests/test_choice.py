@@ -16,7 +16,7 @@ from dynamics.choice.tree import missing
 from dynamics.rules import TABLE
 from mdp import MDP, evaluation, random, zoo
 from vorticity.commands.main import main
-from vorticity.text import advice as face
+from vorticity.text import tree
 
 Capture = pytest.CaptureFixture[str]
 COPY: tuple[Choice, ...] = (("eer", False), ("n-distill", False))
@@ -115,9 +115,9 @@ def test_every_rule_of_the_tree_is_a_gradient_under_its_own_control() -> None:
     """The tree never advises what is no gradient: computed, and as the sources say."""
     for row in ALL:
         for name, reward in choose(dict(zip(IDS, row, strict=True))).rules:
-            found = face.verdict(None, name, reward)
+            found = tree.verdict(None, name, reward)
             assert found["gradient"] == "gradient" and found["paper_gradient"] is True
-    assert face.verdict(None, "on-policy", True)["gradient"] == "undecided"  # what the caution is about
+    assert tree.verdict(None, "on-policy", True)["gradient"] == "undecided"  # what the caution is about
 
 
 def test_a_leaf_with_an_unknown_rule_is_refused() -> None:
@@ -236,7 +236,7 @@ def answer(capsys: Capture, *args: str) -> dict[str, object]:
 
 
 def options(row: tuple[bool, ...]) -> list[str]:
-    return [face.OPTIONS[name][0 if yes else 1] for name, yes in zip(IDS, row, strict=True)]
+    return [tree.OPTIONS[name][0 if yes else 1] for name, yes in zip(IDS, row, strict=True)]
 
 
 @pytest.mark.parametrize("row", ALL)
@@ -246,7 +246,7 @@ def test_options_answer_the_questions(row: tuple[bool, ...], capsys: Capture) ->
     assert found["mdp"] is None
     assert main(["choose", *options(row)]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith(f"advice: {face.named(figure_1(*row))}\n")
+    assert shown.startswith(f"advice: {tree.named(figure_1(*row))}\n")
     assert (
         "what would change it" in shown and "caution: on-policy distill" in shown and "gradient, computed: yes" in shown
     )
@@ -327,6 +327,6 @@ def test_the_own_loss_of_an_mdp_is_judged(capsys: Capture) -> None:
 
 
 def test_every_question_has_options_and_every_rule_is_in_the_table() -> None:
-    assert tuple(face.OPTIONS) == IDS == tuple(question.id for question in choice.questions())
+    assert tuple(tree.OPTIONS) == IDS == tuple(question.id for question in choice.questions())
     assert isinstance(choose({"outside": False}), Advice)
     assert {name for row in ALL for name, _ in figure_1(*row)} <= set(TABLE)

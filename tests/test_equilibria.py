@@ -118,7 +118,9 @@ def test_a_function_of_two_rows_is_not_taken_for_logits() -> None:
     [
         ([0.0, -1.0], "degenerate"),
         ([1e-12 + 1j, 1e-12 - 1j, -1.0], "centre (linear)"),
-        ([1.0, 1.0, -1.0], "saddle with 2 unstable"),
+        ([1.0, 1.0, -1.0], "saddle, 2 unstable"),
+        ([0.1 + 1j, 0.1 - 1j, -1.0], "saddle-focus, 2 unstable"),
+        ([-0.1 + 1j, -0.1 - 1j, 1.0], "saddle-focus, 1 unstable"),
         ([1.0, 2.0, 3.0], "unstable"),
     ],
 )
@@ -164,7 +166,7 @@ def test_corridor_cycle() -> None:
     np.testing.assert_allclose(-log_odds(point.theta), (-1.9865, -4.4004, -3.4586), atol=5e-5)
     other = rest_point(Field(corridor, "on-policy", reward=True), np.zeros((3, 2)))
     assert other is not None
-    assert other.type == "saddle with 2 unstable"
+    assert other.type == "saddle-focus, 2 unstable"
 
 
 def test_a_sigmoid_student_moves_at_half_the_speed() -> None:

@@ -26,7 +26,7 @@ from dynamics.choice import (
 from dynamics.choice import tree as choice
 from dynamics.choice.evidence import measure
 from dynamics.choice.guarantees import KINDS, Guarantee, guarantee, is_acyclic, seen
-from dynamics.choice.ranks import bands, criteria, ranked, slack
+from dynamics.choice.ranked import bands, criteria, ranked, slack
 from dynamics.choice.tree_checks import copies
 from dynamics.fields import Field
 from dynamics.motion import flow
@@ -36,7 +36,7 @@ from dynamics.sampling import estimates, noise
 from mdp import MDP, evaluation, random, solve, zoo
 from mdp.student import sigmoid
 from vorticity.commands.main import main
-from vorticity.text import measured
+from vorticity.text import ranking as ranking_text
 
 Capture = pytest.CaptureFixture[str]
 Rows = dict[str, Evidence]
@@ -47,12 +47,12 @@ def some(*names: str) -> dict[str, object]:
 
 
 def rows_of(name: str, *rules: str, starts: int = 2, **options: object) -> Rows:
-    found = survey(zoo.load(name), starts=starts, table=some(*rules), decide=measured.decided, **options)  # type: ignore[arg-type]
+    found = survey(zoo.load(name), starts=starts, table=some(*rules), decide=ranking_text.decided, **options)  # type: ignore[arg-type]
     return {row.label: row for row in found}
 
 
 def kind(name: str, rule: str, *, reward: bool = False, **options: object) -> str | None:
-    found = guarantee(Field(zoo.load(name), rule, reward=reward, **options), measured.decided)  # type: ignore[arg-type]
+    found = guarantee(Field(zoo.load(name), rule, reward=reward, **options), ranking_text.decided)  # type: ignore[arg-type]
     return None if found is None else found.claim
 
 
@@ -93,7 +93,7 @@ def test_a_row_that_lost_its_correction_loses_its_guarantee() -> None:
     row = TABLE["reverse-kl-corrected"] + REWARD
     lost = dataclasses.replace(row, reward=REWARD)
     assert guarantee(Field(swirl, row)).kind == "gradient"  # type: ignore[union-attr]
-    assert guarantee(Field(swirl, lost), measured.decided) is None
+    assert guarantee(Field(swirl, lost), ranking_text.decided) is None
 
 
 def test_c6_and_a1_ask_for_the_students_own_control_where_they_do() -> None:
@@ -194,8 +194,8 @@ def test_a_cycle_from_a_later_start_demotes(monkeypatch: pytest.MonkeyPatch, tur
 
 def test_a_cycle_from_a_later_start_is_told() -> None:
     late = row("on-policy", "cycle", starts=("rest", "cycle"), period=6.5)
-    assert measured._cells(late, "improve")[2] == "rest; a cycle from start 2, period 6.5"
-    assert measured._cycles(late) and not measured._cycles(row("on-policy"))
+    assert ranking_text._cells(late, "improve")[2] == "rest; a cycle from start 2, period 6.5"
+    assert ranking_text._cycles(late) and not ranking_text._cycles(row("on-policy"))
 
 
 def test_a_cycle_against_a_guarantee_says_so(monkeypatch: pytest.MonkeyPatch, turning: Outcome) -> None:
@@ -500,13 +500,13 @@ def test_json_of_every_wish(capsys: Capture) -> None:
 
 def test_one_wish_keeps_the_trees_keys(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     few = some("teacher", "eer", "n-distill", "teacher-v")
-    monkeypatch.setattr(measured, "survey", partial(survey, table=few))
+    monkeypatch.setattr(ranking_text, "survey", partial(survey, table=few))
     found = answer(capsys, "bandit:2", "--outside", "--improve", "--starts", "1", "--alpha", "2", "--limit", "40")
     assert [one["wish"] for one in found["rankings"]] == ["improve"]  # type: ignore[attr-defined]
     assert found["rules"][0]["id"] == "eer" or found["rules"]  # type: ignore[index]
     assert [step["question"] for step in found["path"]][:2] == ["outside", "improve"]  # type: ignore[attr-defined]
     assert found["measured"]["alpha"] == 2.0  # type: ignore[index]
-    open_ones = measured.cases(zoo.load("chain"), {"outside": True, "strong": True}, None)
+    open_ones = ranking_text.cases(zoo.load("chain"), {"outside": True, "strong": True}, None)
     assert [(one.wish, one.advice is not None) for one in open_ones] == [("copy", True), ("improve", True)]
 
 
@@ -529,7 +529,7 @@ def test_ctrl_c_ranks_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: Cap
         yield from done
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(measured, "survey", interrupted)
+    monkeypatch.setattr(ranking_text, "survey", interrupted)
     assert main(["choose", "bandit:2", "--inside"]) == 130
     shown = capsys.readouterr()
     assert "measured: " in shown.out and "interrupted" in shown.out and "interrupted" in shown.err
@@ -548,7 +548,7 @@ def test_swirl_as_the_command_says_it(capsys: Capture) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["token-tree", "chain", "bandit"])
 def test_nothing_cycles_where_nothing_can(name: str) -> None:
-    for one in survey(zoo.load(name), starts=2, limit=400, decide=measured.decided):
+    for one in survey(zoo.load(name), starts=2, limit=400, decide=ranking_text.decided):
         assert one.refused or "gate" in one.rule or one.guarantee.group == "cannot cycle"  # type: ignore[union-attr]
         assert one.outcome != "cycle"
 

@@ -16,12 +16,12 @@ import pytest
 
 from dynamics.fields import Field, Fields, differences, logits, reduced, slope, velocity
 from dynamics.fields.batch import worlds
+from dynamics.hunt import GOALS, Hunt, run_draw
+from dynamics.hunt.candidates import Draw, draw, growth, model, newton, repulsion, rested, resting, wandering
+from dynamics.hunt.climbing import climb, value
+from dynamics.hunt.simplify import arrays, bits, numbers, simpler, simplified, to_mdp
 from dynamics.orbits import outcome
 from dynamics.rules import TABLE, expected_gradient, get
-from dynamics.search import GOALS, Hunt, search
-from dynamics.search.candidates import Draw, draw, growth, model, newton, repulsion, rested, resting, wandering
-from dynamics.search.climbing import climb, value
-from dynamics.search.simplify import arrays, bits, numbers, simpler, simplified, to_mdp
 from mdp import io, random, zoo
 from vorticity.commands import hunt as hunt_command
 from vorticity.commands.main import main
@@ -213,8 +213,8 @@ def test_numbers_become_small_and_stay_lawful() -> None:
 def test_a_search_is_reproducible_and_its_find_cycles() -> None:
     """One small draw: the same report twice, and the saved MDP cycles when asked afresh."""
     hunt = Hunt(get("reverse-kl"), 2, 2, seed=1)
-    report = search(hunt, 0, size=3000)
-    assert report.to_json() == search(hunt, 0, size=3000).to_json()
+    report = run_draw(hunt, 0, size=3000)
+    assert report.to_json() == run_draw(hunt, 0, size=3000).to_json()
     assert report.drawn == 3000 and report.rest_points > 2900 and report.repel > 0
     assert report.find is not None
     again = Field(io.from_dict(io.to_dict(report.find.mdp)), "reverse-kl", reward=True)

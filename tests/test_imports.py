@@ -27,7 +27,7 @@ ROOMS = (  # each may import itself and the rooms before it
     "dynamics.orbits",
     "dynamics.bifurcations",
     "dynamics.learners",
-    "dynamics.search",
+    "dynamics.hunt",
     "dynamics.choice",
     "dynamics.experiments",
     "dynamics.portraits",

@@ -20,12 +20,12 @@ from scipy.stats import binomtest, t
 
 from dynamics.choice import side
 from dynamics.experiments import ALL_KINDS, Tally, nothing
-from dynamics.experiments.outcomes import Median
+from dynamics.experiments.tallies import Median
 from dynamics.fields import Field
 from mdp import io, random, solve, zoo
 from tests.test_reproduce import contents, finished
 from vorticity.commands.main import main
-from vorticity.runs import store, sweep_file, sweeps
+from vorticity.runs import store, sweep, sweep_file
 
 Capture = pytest.CaptureFixture[str]
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -250,10 +250,10 @@ def test_work_is_told_everything_by_its_parcel(small: Path) -> None:
     """A machine that has none of the files gives the same rows."""
     asked = sweep_file.read(small)
     parcels = [json.loads(json.dumps(asked.parcel(asked.case(k)))) for k in (4, 5)]
-    rows = [sweeps.work((case, held))[0] for case, held in parcels]
+    rows = [sweep.work((case, held))[0] for case, held in parcels]
     for path in small.parent.iterdir():
         path.unlink()
-    assert [sweeps.work((case, held))[0] for case, held in parcels] == rows
+    assert [sweep.work((case, held))[0] for case, held in parcels] == rows
     assert {row["outcome"] for row in rows} <= set(ALL_KINDS) - {"refused", "failed"}
 
 
@@ -261,7 +261,7 @@ def test_teachers_in_files_fit_or_are_refused(tmp_path: Path) -> None:
     (tmp_path / "teacher.json").write_text('{"teacher": [["1/3", "2/3"], [0.5, 0.5]]}')
     text = 'mdps = ["swirl", "corridor:3"]\nrules = "on-policy"\nteachers = "teacher.json"\ntime = 20\nlimit = 20'
     asked = sweep_file.read(written(tmp_path, text))
-    one, other = (sweeps.work(asked.parcel(case))[0] for case in asked.cases())
+    one, other = (sweep.work(asked.parcel(case))[0] for case in asked.cases())
     field = Field(zoo.load("swirl").replace(teacher=[["1/3", "2/3"], [0.5, 0.5]]), "on-policy")
     assert one["return"] == side(field, np.zeros((2, 2)), time=20, limit=20).expected_return
     assert other["outcome"] == "refused" and "teacher" in other["reason"]
@@ -282,7 +282,7 @@ def test_named_teachers_and_random_starts(tmp_path: Path) -> None:
     seeds = "3"
     """
     asked = sweep_file.read(written(tmp_path, text))
-    refused, found = (sweeps.work(asked.parcel(case))[0] for case in asked.cases())
+    refused, found = (sweep.work(asked.parcel(case))[0] for case in asked.cases())
     assert refused["outcome"] == "refused" and "the MDP has none" in refused["reason"]
     world = random.grid_world(3, size=2)
     field = Field(
@@ -403,7 +403,7 @@ def test_the_documentation_is_read(k: int, tmp_path: Path) -> None:
 def test_the_examples_run(path: Path) -> None:
     asked = sweep_file.read(path)
     assert asked.title and 20 < asked.size < 1000
-    rows = [sweeps.work(asked.parcel(asked.case(k)))[0] for k in (0, 1)]
+    rows = [sweep.work(asked.parcel(asked.case(k)))[0] for k in (0, 1)]
     assert all(row["outcome"] in ALL_KINDS and row["reason"] is None for row in rows)
 
 

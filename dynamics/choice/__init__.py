@@ -7,7 +7,7 @@
 from dynamics.choice.comparison import AlphaRange, Side, alpha_range, side
 from dynamics.choice.evidence import LIMIT, STARTS, Evidence, Scales, candidates, scales, survey
 from dynamics.choice.guarantees import GROUPS
-from dynamics.choice.ranks import MEASURE, NEAR, ORDER, SAID, WISHES, Ranking, ranking, speed, wish_of
+from dynamics.choice.ranked import MEASURE, NEAR, ORDER, SAID, WISHES, Ranking, ranking, speed, wish_of
 from dynamics.choice.tree import CAUTION, Advice, Change, Choice, Fact, Question, answers_from, choose, known
 from dynamics.choice.tree_checks import Check, checks
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dynamics.choice.evidence import Evidence, Scales
-from dynamics.choice.ranks import QUIETER, slack
+from dynamics.choice.ranked import QUIETER, slack
 from dynamics.choice.tree import STRONG, questions
 from dynamics.rules import TABLE
 from dynamics.rules import formula as fm

@@ -5,8 +5,8 @@ alone (its seed included); and `summary(rows)`, a `dynamics.experiments.summary.
 the finding in words, and whether the claim that the module states holds. Nothing here reads or writes files.
 """
 
-from dynamics.experiments.outcomes import ALL_KINDS, MEASURED, REFUSED, Tally, measure, nothing, pooled
 from dynamics.experiments.summary import Row, Summary, groups, interval, levels, where
+from dynamics.experiments.tallies import ALL_KINDS, MEASURED, REFUSED, Tally, measure, nothing, pooled
 
 __all__ = [
     "ALL_KINDS",

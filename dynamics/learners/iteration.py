@@ -11,7 +11,7 @@ import scipy.linalg as sl
 from numpy.typing import ArrayLike
 
 from dynamics.fields import ChartField, VectorField, gauge_of, reduced, to_reduced
-from dynamics.learners.invariant_curves import turning
+from dynamics.learners.invariant_circles import turning
 from dynamics.learners.periodic_points import LONGEST_PERIOD, solve
 from dynamics.motion import Progress, iterate, start_of
 from dynamics.orbits import (

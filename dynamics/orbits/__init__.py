@@ -5,7 +5,7 @@
 ends).
 """
 
-from dynamics.orbits.annuli import Ring, distance, rings
+from dynamics.orbits.annulus import Annulus, annuli, distance
 from dynamics.orbits.equilibria import (
     BOUND,
     Limits,
@@ -16,7 +16,7 @@ from dynamics.orbits.equilibria import (
     rest_points_in_plane,
 )
 from dynamics.orbits.limit_sets import WINDOW, Inventory, inventory
-from dynamics.orbits.lyapunov import Well, well_of
+from dynamics.orbits.lyapunov import AttractingEllipsoid, attracting_ellipsoid
 from dynamics.orbits.outcomes import (
     BLOWN_UP,
     ESCAPED,
@@ -57,16 +57,18 @@ __all__ = [
     "SETTLED",
     "SHARE",
     "WINDOW",
+    "Annulus",
+    "AttractingEllipsoid",
     "Found",
     "Inventory",
     "Limits",
     "Orbit",
     "Outcome",
     "RestPoint",
-    "Ring",
     "Run",
-    "Well",
+    "annuli",
     "assemble",
+    "attracting_ellipsoid",
     "boundary",
     "checked_limits",
     "distance",
@@ -85,8 +87,6 @@ __all__ = [
     "rest_point",
     "rest_points",
     "rest_points_in_plane",
-    "rings",
     "shoot",
-    "well_of",
     "where_it_ends",
 ]

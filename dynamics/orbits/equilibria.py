@@ -29,8 +29,9 @@ class RestPoint:
     """A zero of the field: `theta` (*shape), rows of logits centred; `eigenvalues` (n,), largest real part first.
 
     `type` is one of "stable node", "unstable node", "stable focus", "unstable focus", "saddle", "centre (linear)",
-    "degenerate" in the plane, and "stable", "unstable", "saddle with k unstable", "centre (linear)", "degenerate" in
-    other dimensions; `residual` is max |F_i| / (size of dF_i nearby): about the distance, in nats, from the true zero.
+    "degenerate" in the plane, and "stable", "unstable", "saddle, k unstable", "saddle-focus, k unstable" (one with
+    complex eigenvalues), "centre (linear)", "degenerate" in other dimensions; `residual` is max |F_i| / (size of dF_i
+    nearby): about the distance, in nats, from the true zero.
     """
 
     theta: Array
@@ -45,7 +46,7 @@ def classify(eigenvalues: ArrayLike) -> str:
     A real part below 1e-9 of the eigenvalue is taken as zero: "centre (linear)", which the linear part cannot decide.
 
     >>> [classify(x) for x in ([1j, -1j], [0.1 + 1j, 0.1 - 1j], [1.0, -2.0], [-1.0, -2.0], [1.0, -1.0, -1.0], [-3.0])]
-    ['centre (linear)', 'unstable focus', 'saddle', 'stable node', 'saddle with 1 unstable', 'stable']
+    ['centre (linear)', 'unstable focus', 'saddle', 'stable node', 'saddle, 1 unstable', 'stable']
     """
     values = np.asarray(eigenvalues, dtype=complex)
     size = np.abs(values)
@@ -55,7 +56,9 @@ def classify(eigenvalues: ArrayLike) -> str:
         return "centre (linear)"
     unstable = int((values.real > 0).sum())
     if 0 < unstable < len(values):
-        return "saddle" if len(values) == 2 else f"saddle with {unstable} unstable"
+        turns = (np.abs(values.imag) > 1e-6 * size).any()
+        name = "saddle-focus" if turns else "saddle"
+        return name if len(values) == 2 else f"{name}, {unstable} unstable"
     way = "unstable" if unstable else "stable"
     if len(values) != 2:
         return way

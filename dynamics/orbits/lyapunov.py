@@ -17,7 +17,7 @@ SHELLS = np.linspace(0.02, 1.0, 50)  # sizes of the shells of it that are looked
 
 
 @dataclass(frozen=True, eq=False)
-class Well:
+class AttractingEllipsoid:
     """A neighbourhood {y : yᵀ shape y < level} of a stable rest point, y = x − centre, in which V falls."""
 
     centre: Array
@@ -30,7 +30,9 @@ class Well:
         return np.asarray(np.einsum("ki,ij,kj->k", y, self.shape, y) < self.level)
 
 
-def well_of(seen: VectorField, point: RestPoint, others: Sequence[RestPoint], paths: Sequence[Array]) -> Well | None:
+def attracting_ellipsoid(
+    seen: VectorField, point: RestPoint, others: Sequence[RestPoint], paths: Sequence[Array]
+) -> AttractingEllipsoid | None:
     """An ellipsoid in which V = yᵀ S y falls at all sampled points, Sᵀ A + A S = −1: the largest of those tried.
 
     Its size is halved until it does, and once more: a thin shell where V rises may lie between two samples. It reaches
@@ -40,7 +42,7 @@ def well_of(seen: VectorField, point: RestPoint, others: Sequence[RestPoint], pa
     >>> from vorticity import rest_point
     >>> from vorticity import FunctionField
     >>> pull = FunctionField(lambda x: x**3 - x, (1,))
-    >>> found = well_of(pull, rest_point(pull, [0.1]), [], [])
+    >>> found = attracting_ellipsoid(pull, rest_point(pull, [0.1]), [], [])
     >>> found.holds(np.array([[0.3], [1.1]])).tolist()  # everything within 1 goes to 0
     [True, False]
     """
@@ -62,7 +64,7 @@ def well_of(seen: VectorField, point: RestPoint, others: Sequence[RestPoint], pa
             slopes = np.einsum("ti,ij,tj->t", offsets, shape, velocity)
         reach /= 2
         if np.isfinite(slopes).all() and (slopes < 0).all():
-            return Well(x, shape, (reach / longest) ** 2)
+            return AttractingEllipsoid(x, shape, (reach / longest) ** 2)
     return None
 
 

@@ -7,7 +7,7 @@ of the kinds that `dynamics.orbits.outcomes` accepts:
   sampled point;
 * cycle: it is near a stable periodic orbit, much nearer than to any other, and two turns of the orbit bring it closer
   each time; or, in the plane, it lies in a ring whose return map points at the orbit (or the rest point) throughout
-  (`dynamics.orbits.annuli`);
+  (`dynamics.orbits.annulus`);
 * boundary: actions die out for good, by `dynamics.orbits.outcomes.boundary` on its own path;
 * diverged: it left every bound.
 
@@ -27,22 +27,22 @@ from dynamics.motion import Progress, ensemble, pass_on_interrupt
 from dynamics.orbits import (
     ESCAPED,
     EXTINCT,
+    Annulus,
+    AttractingEllipsoid,
     Inventory,
     Limits,
     Orbit,
     Outcome,
     RestPoint,
-    Ring,
     Run,
-    Well,
+    annuli,
+    attracting_ellipsoid,
     boundary,
     checked_limits,
     distance,
     inventory,
     outcome,
     rest_point,
-    rings,
-    well_of,
 )
 from dynamics.portraits.plane import View
 from mdp import Array
@@ -143,8 +143,8 @@ class _Goals:
     """The attractors, and the evidence of arrival that is at hand for each; `loops` are all orbits known, as paths."""
 
     attractors: list[Attractor]
-    wells: tuple[tuple[Well, int], ...]
-    rings: tuple[tuple[Ring, int], ...]
+    wells: tuple[tuple[AttractingEllipsoid, int], ...]
+    rings: tuple[tuple[Annulus, int], ...]
     loops: tuple[tuple[Array, Orbit, int], ...]
 
 
@@ -152,12 +152,12 @@ def _goals(plane: View, found: Inventory, known: Sequence[Attractor] = ()) -> _G
     """The attractors of an inventory, behind those that are known already, which keep their numbers."""
     attractors = list(known)
     orbits = list(found.orbits)
-    made: tuple[Ring, ...] = ()
+    made: tuple[Annulus, ...] = ()
     if plane.planar and orbits:
-        made, new = rings(plane.field, found.rest_points, orbits)
+        made, new = annuli(plane.field, found.rest_points, orbits)
         if new:
             orbits += new
-            made = rings(plane.field, found.rest_points, orbits)[0]
+            made = annuli(plane.field, found.rest_points, orbits)[0]
 
     def number(goal: RestPoint | Orbit) -> int:
         for k, one in enumerate(attractors):
@@ -169,7 +169,7 @@ def _goals(plane: View, found: Inventory, known: Sequence[Attractor] = ()) -> _G
     paths = [np.array([to_reduced(plane.seen, theta) for theta in orbit.theta]) for orbit in orbits]
     wells = []
     for point in found.rest_points:
-        well = well_of(plane.seen, point, found.rest_points, paths)
+        well = attracting_ellipsoid(plane.seen, point, found.rest_points, paths)
         if well is not None:
             wells.append((well, number(point)))
     loops = []

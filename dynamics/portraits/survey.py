@@ -93,7 +93,7 @@ def _find_cycles(seen: View, rests: Sequence[RestPoint], start: Array | None) ->
     Forwards from beside what repels; in the plane also backwards from beside what attracts: a cycle there encloses a
     rest point that is no saddle.
     """
-    repelling = [p for p in rests if p.type.startswith("unstable") or p.type.startswith("saddle with")]
+    repelling = [p for p in rests if p.type.startswith(("unstable", "saddle,", "saddle-focus"))]
     attracting = [p for p in rests if p.type.startswith("stable")] if seen.planar else []
     tilt = np.where(np.arange(seen.seen.size) % 2, -1.0, 1.0)
     found: list[Orbit] = []

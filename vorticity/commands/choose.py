@@ -40,7 +40,7 @@ def choose(
     as_json: bool,
     **given: bool | None,
 ) -> None:
-    """Which rule to use: a decision tree, and every rule measured.
+    """Which rule to use: a decision tree, and every rule ranking.
 
     With an MDP, what follows from it is derived, with the numbers, unless an option says otherwise. What is still
     missing is asked on a terminal; where nobody can be asked, every wish is answered. Then every rule is run, with and
@@ -55,7 +55,7 @@ def choose(
       vorticity choose corridor --teacher softmax:0.1 --copy --no-measure
     """
     from dynamics.choice import LIMIT, STARTS, choose, known
-    from vorticity.text import advice as face
+    from vorticity.text import tree
 
     options_of_measuring = {"--starts": starts, "--seed": seed, "--limit": limit, "--output": output}
     named = [name for name, value in options_of_measuring.items() if value is not None] + ["--alpha"] * (alpha != 1)
@@ -70,13 +70,13 @@ def choose(
     if world is not None and not no_measure:
         _measured_choice(world, given, alpha, (starts or STARTS, seed or 0, limit or LIMIT), output, as_json)
         return
-    found = face.facts(world, given, face.asker())
+    found = tree.facts(world, given, tree.asker())
     advice = choose(known(found))
-    answer = face.to_json(world, found, advice)
+    answer = tree.to_json(world, found, advice)
     if as_json:
         render.print_json(answer)
     else:
-        print(face.text(answer, advice))
+        print(tree.text(answer, advice))
 
 
 def _measured_choice(
@@ -88,23 +88,22 @@ def _measured_choice(
     as_json: bool,
 ) -> None:
     """`choose MDP`: the tree's advice, then the evidence."""
-    from vorticity.text import advice as face
-    from vorticity.text import measured
+    from vorticity.text import ranking, tree
 
     starts, seed, limit = run
-    cases = measured.cases(world, given, face.asker())
+    cases = ranking.cases(world, given, tree.asker())
     if not as_json and len(cases) == 1 and cases[0].advice is not None:
         advice = cases[0].advice
-        print(face.text(face.to_json(world, cases[0].found, advice), advice), end="\n\n")
+        print(tree.text(tree.to_json(world, cases[0].found, advice), advice), end="\n\n")
     render.note(f"running every rule on {world.name or 'this MDP'}, each flow to time {limit:g} at most")
     with render.progress("measuring") as tell:
-        answer = measured.measure(world, cases, tell, alpha=alpha, starts=starts, seed=seed, limit=limit)
+        answer = ranking.measure(world, cases, tell, alpha=alpha, starts=starts, seed=seed, limit=limit)
     if as_json:
-        render.print_json(measured.to_json(world, answer))
+        render.print_json(ranking.to_json(world, answer))
     else:
-        measured.show(world, answer)
+        ranking.show(world, answer)
     if output is not None:
-        measured.write_picture(answer, world.name or "the MDP", Path(output))
+        ranking.write_picture(answer, world.name or "the MDP", Path(output))
         render.note(f"written: {output}")
     if not answer.complete:
         raise KeyboardInterrupt

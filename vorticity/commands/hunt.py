@@ -23,7 +23,7 @@ from vorticity.runs import runner
 from vorticity.text import options, render
 
 if TYPE_CHECKING:
-    from dynamics.search import Hunt, Report
+    from dynamics.hunt import Hunt, Report
 
 Json = dict[str, Any]
 LOG = "hunt.jsonl"
@@ -82,7 +82,7 @@ def hunt(
       vorticity hunt --states 1 --actions 3 --rule entropy-bonus --reward --goal none --count 2000 --out finds
       vorticity hunt --states 3 --actions 2 --rule n-distill --reward
     """
-    from dynamics.search import GOALS, SIZE
+    from dynamics.hunt import GOALS, SIZE
     from mdp import nearest
 
     # Plain texts and numbers, for they go to other processes; a rule's formulas may hold what cannot.
@@ -142,7 +142,7 @@ class Asked:
 
     def hunt(self) -> Hunt:
         """The hunt; ValueError for what cannot be hunted."""
-        from dynamics.search import Hunt
+        from dynamics.hunt import Hunt
         from mdp import rational
 
         labels = None
@@ -212,10 +212,10 @@ def _opened(place: Path, settings: Json) -> dict[int, Json]:
 
 def one(asked: Asked, goal: str, k: int, place: str) -> Json:
     """One draw: its line of the log, its find written to the folder."""
-    from dynamics.search import search
+    from dynamics.hunt import run_draw
     from mdp import io
 
-    report: Report = search(asked.hunt(), k, goal=goal)
+    report: Report = run_draw(asked.hunt(), k, goal=goal)
     line = report.to_json()
     if report.find is not None:
         name = asked.rule.rpartition(":")[2]

@@ -21,7 +21,7 @@ from vorticity.text import options, render
 
 if TYPE_CHECKING:
     from vorticity.runs.store import Store
-    from vorticity.runs.sweeps import Axis, Sweep
+    from vorticity.runs.sweep import Axis, Sweep
 
 Row = dict[str, Any]
 
@@ -55,7 +55,7 @@ def sweep(
 ) -> None:
     """What updates do over many MDPs and parameters.
 
-    FILE.toml lists MDPs, random families, teachers, rules, alphas, controls, starts (docs/sweeps.md); everything that
+    FILE.toml lists MDPs, random families, teachers, rules, alphas, controls, starts (docs/cases.md); everything that
     is a list multiplies out. Every case's outcome goes to DIR/results.sqlite when it is finished, and all of them to
     DIR/results.csv at the end: kill it at any moment, --resume goes on. A file that has changed since adds its new
     cases. Runs on all cores; with --scheduler on a cluster of machines (pip install 'vorticity[cluster]').
@@ -110,11 +110,12 @@ def _begin(kept: Store, asked: Sweep, resume: bool) -> None:
 
 def run(kept: Store, asked: Sweep, jobs: int, scheduler: str | None = None) -> None:
     """Run the cases that are not in the store yet, and keep each as it is finished. Only this process writes."""
-    from vorticity.runs import store, sweeps
+    from vorticity.runs import store
+    from vorticity.runs import sweep as cases
 
     skipped = 0
 
-    def missing() -> Iterator[sweeps.Parcel]:
+    def missing() -> Iterator[cases.Parcel]:
         nonlocal skipped
         for case in asked.cases():
             if store.is_finished(kept, FIGURE, case):
@@ -122,18 +123,18 @@ def run(kept: Store, asked: Sweep, jobs: int, scheduler: str | None = None) -> N
             else:
                 yield asked.parcel(case)
 
-    def name(parcel: sweeps.Parcel) -> str:
+    def name(parcel: cases.Parcel) -> str:
         return f"case {store.case_key(parcel[0])}"
 
     done = 0
     with _telling(asked.size) as tell:
         if scheduler is None:
             died = "a process died (out of memory?); --resume goes on"
-            found = runner.processes(sweeps.work, missing(), jobs, name=name, died=died)
+            found = runner.processes(cases.work, missing(), jobs, name=name, died=died)
         else:
             from vorticity.runs import cluster
 
-            found = cluster.cluster(sweeps.work, missing(), scheduler, name=name, note=render.note)
+            found = cluster.cluster(cases.work, missing(), scheduler, name=name, note=render.note)
         try:
             for (case, _), (row, seconds) in found:
                 store.add(kept, FIGURE, case, [row], seconds)
@@ -167,17 +168,18 @@ def _telling(total: int) -> Iterator[Callable[[int, int], None]]:
 def _answer(kept: Store, asked: Sweep, place: Path) -> Row:
     """One pass over the rows: the lines of DIR/results.csv, and the table."""
     from dynamics.experiments import MEASURED, Tally
-    from vorticity.runs import store, sweeps
+    from vorticity.runs import store
+    from vorticity.runs import sweep as cases
 
-    names = [sweeps.labels(axis) for axis in asked.axes]
+    names = [cases.labels(axis) for axis in asked.axes]
     shown = [k for k, labels in enumerate(names) if len(set(labels)) > 1]
     tallies: dict[tuple[str, ...], Tally] = {}
     order: dict[tuple[str, ...], tuple[int, ...]] = {}
-    keys = [key for filled in sweeps.AXES.values() for key in filled]
+    keys = [key for filled in cases.AXES.values() for key in filled]
     hashes = [key for key in keys if key.endswith("_sha256")]
     columns = ["case"]
     for key in keys:
-        columns += sweeps.PARAMETERS if key == "parameters" else [] if key in hashes else [key]
+        columns += cases.PARAMETERS if key == "parameters" else [] if key in hashes else [key]
     columns += [*MEASURED, *hashes]
     rows, fresh = 0, place / f"{LINES}.{os.getpid()}.new"
     reasons: dict[str, str] = {}
@@ -194,7 +196,7 @@ def _answer(kept: Store, asked: Sweep, place: Path) -> Row:
                 reasons.setdefault(row["outcome"], row["reason"])
             lines.writerow({key: _cell(x) for key, x in (row | row.get("parameters", {}) | {"case": number}).items()})
             group = tuple(names[k][spans[k]] for k in shown)
-            world = json.dumps([row.get(key) for key in sweeps.AXES["mdp"]], sort_keys=True)
+            world = json.dumps([row.get(key) for key in cases.AXES["mdp"]], sort_keys=True)
             tallies.setdefault(group, Tally()).add(row, world)
             order[group] = min(order.get(group, spans), spans)
     fresh.replace(place / LINES)
@@ -234,7 +236,7 @@ def _tell_count(path: Path, asked: Sweep, as_json: bool) -> None:
 
 
 def _which(axis: Axis, most: int = 6) -> str:
-    from vorticity.runs.sweeps import labels
+    from vorticity.runs.sweep import labels
 
     texts = [
         label if span.seeds is None else f"{label} (seeds {span.seeds.start} to {span.seeds.stop - 1})"

@@ -12,7 +12,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from vorticity.runs.sweep_lists import (
+from vorticity.runs.sweep import OWN, Axis, Json, Span, Sweep, family, rule_content, sha256
+from vorticity.runs.toml_lists import (
     MOST_SEED,
     Known,
     Problem,
@@ -25,7 +26,6 @@ from vorticity.runs.sweep_lists import (
     shown,
     text_of,
 )
-from vorticity.runs.sweeps import OWN, Axis, Json, Span, Sweep, family, rule_content, sha256
 from vorticity.text import options
 
 KEYS = ("title", "mdps", "family", "teachers", "rules", "reward", "alpha", "control", "starts", "time", "limit")

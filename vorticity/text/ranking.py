@@ -33,8 +33,7 @@ from dynamics.choice import (
 from dynamics.fields import Field
 from mdp import MDP
 from proofs.exact import LARGEST_CHECKED, decide
-from vorticity.text import advice as face
-from vorticity.text import render
+from vorticity.text import render, tree
 
 Json = dict[str, Any]
 SHOWN = 5  # rules named in a line
@@ -77,7 +76,7 @@ class Answer:
         return all(row.refused != UNRUN for row in self.rows)
 
 
-def cases(world: MDP, given: Mapping[str, bool | None], ask: face.Ask | None) -> tuple[Case, ...]:
+def cases(world: MDP, given: Mapping[str, bool | None], ask: tree.Ask | None) -> tuple[Case, ...]:
     """The wishes to rank for: the one that the answers express, or that is asked for; else every one they leave open.
 
     >>> from mdp import zoo
@@ -86,7 +85,7 @@ def cases(world: MDP, given: Mapping[str, bool | None], ask: face.Ask | None) ->
     >>> [case.wish for case in cases(zoo.load("chain"), {"improve": True}, None)]
     ['improve']
     """
-    answers = dict.fromkeys(face.OPTIONS) | dict(given)
+    answers = dict.fromkeys(tree.OPTIONS) | dict(given)
     said = {name: answer for name, answer in answers.items() if answer is not None}
     if ask is not None or said.get("outside") is False or "improve" in said:
         return (_case(world, answers, ask, None),)
@@ -94,9 +93,9 @@ def cases(world: MDP, given: Mapping[str, bool | None], ask: face.Ask | None) ->
     return tuple(_case(world, answers | WISHES[wish], None, wish) for wish in open_ones)
 
 
-def _case(world: MDP, given: Mapping[str, bool | None], ask: face.Ask | None, wish: str | None) -> Case:
+def _case(world: MDP, given: Mapping[str, bool | None], ask: tree.Ask | None, wish: str | None) -> Case:
     try:
-        found = face.facts(world, given, ask)
+        found = tree.facts(world, given, ask)
     except ValueError as error:  # the tree has no answer; the measurement has
         said = {name: answer for name, answer in given.items() if answer is not None}
         return Case(wish or wish_of(said) or "improve", (), None, str(error))
@@ -127,7 +126,7 @@ def measure(
                 tell(len(rows) / len(everything))
     except KeyboardInterrupt:
         rows += [
-            Evidence(name, reward, face.named(((name, reward),)), refused=UNRUN)
+            Evidence(name, reward, tree.named(((name, reward),)), refused=UNRUN)
             for name, reward in everything[len(rows) :]
         ]
     offered = scales(world)
@@ -142,10 +141,10 @@ def to_json(world: MDP, answer: Answer) -> Json:
     """The object of `vorticity choose MDP --json`: the tree's advice where there is one wish, and all the evidence."""
     only = answer.cases[0][0] if len(answer.cases) == 1 else None
     blank: Json = {"mdp": world.name, "rules": [], "path": [], "reasons": [], "remark": "", "would_change": []}
-    tree = blank | {"caution": CAUTION}
+    advised = blank | {"caution": CAUTION}
     if only is not None and only.advice is not None:
-        tree = face.to_json(world, only.found, only.advice)
-    return tree | {
+        advised = tree.to_json(world, only.found, only.advice)
+    return advised | {
         "evidence": [row.to_json() for row in answer.rows],
         "rankings": [_ranking_json(*case) for case in answer.cases],
         "scales": asdict(answer.scales),
@@ -237,7 +236,7 @@ def _told(case: Case, found: Ranking, told: tuple[Check, ...], rows: Mapping[Cho
     outside = next((fact for fact in case.found if fact.question == "outside"), None)
     if case.wish != "inside" and outside is not None and outside.derived and outside.answer is False:
         yield f"  the tree stops at its first question ({outside.evidence}); --outside asks further"
-    yield f"  the tree: {face.named(case.advice.rules)}; it {word}"
+    yield f"  the tree: {tree.named(case.advice.rules)}; it {word}"
     for text in found.differences:
         yield f"    {text}"
     for check in told:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from dynamics.fields import Field, logits, slope
+from dynamics.hunt.candidates import Draw, Hunt, draw, growth, resting, wandering
+from dynamics.hunt.climbing import GOALS, climb
+from dynamics.hunt.simplify import Numbers, arrays, bits, simplified, to_mdp
 from dynamics.orbits import Outcome, outcome
-from dynamics.search.candidates import Draw, Hunt, draw, growth, resting, wandering
-from dynamics.search.climbing import GOALS, climb
-from dynamics.search.simplify import Numbers, arrays, bits, simplified, to_mdp
 from mdp import MDP, Array
 
 SIZE = 2000  # candidates of one draw
@@ -67,15 +67,15 @@ class Report:
         return facts | {"find": None if self.find is None else self.find.to_json()}
 
 
-def search(hunt: Hunt, k: int, *, size: int = SIZE, goal: str = "none") -> Report:
+def run_draw(hunt: Hunt, k: int, *, size: int = SIZE, goal: str = "none") -> Report:
     """The k-th draw of `size` candidates, and what comes of it; the same for the same arguments.
 
-    Rest points that repel are looked at (`wandering`); with a `goal` (see `dynamics.search.climbing.value`; "none": no
+    Rest points that repel are looked at (`wandering`); with a `goal` (see `dynamics.hunt.climbing.value`; "none": no
     climbing) those that wander, or if there are none all rest points, are climbed from. The best is simplified, and the
     flow of the simplest versions is asked. Raises ValueError for an unknown goal.
 
     >>> from dynamics.rules import get
-    >>> search(Hunt(get("on-policy"), 2, 2), 0).repel  # C3
+    >>> run_draw(Hunt(get("on-policy"), 2, 2), 0).repel  # C3
     0
     """
     if goal != "none" and goal not in GOALS:

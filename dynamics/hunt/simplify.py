@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from dynamics.fields import Fields, Worlds
-from dynamics.search.candidates import Draw, Hunt, growth, newton, wandering
+from dynamics.hunt.candidates import Draw, Hunt, growth, newton, wandering
 from mdp import MDP, Array
 
 GRIDS = (1, 2, 3, 4, 5, 10, 20, 50, 100, 200)
@@ -108,7 +108,7 @@ def simplified(
     A step is taken when Newton's iteration finds the rest point again, within a nat and a half, and its growth is at
     least `floor`; at the end those are kept that `wandering` sees wander.
 
-    >>> from dynamics.search.candidates import draw, rested
+    >>> from dynamics.hunt.candidates import draw, rested
     >>> from dynamics.rules import get
     >>> hunt = Hunt(get("reverse-kl"), 2, 2)
     >>> there = rested(draw(hunt, 0, 200))

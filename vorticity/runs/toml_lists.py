@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from vorticity.runs.sweeps import Span
+from vorticity.runs.sweep import Span
 
 MOST_SEED = 10**12
 

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from dynamics.fields import Fields, Worlds
-from dynamics.search.candidates import Draw, Hunt, entropy, growth, resting, wandering
+from dynamics.hunt.candidates import Draw, Hunt, entropy, growth, resting, wandering
 from mdp import Array
 
 GOALS = ("cycle", "mild", "teacher", "rewards", "discount")
@@ -53,7 +53,7 @@ def climb(
     Every `look` rounds the flow of the parents is looked at (`wandering`): those that wander go on alone, and where
     none does any more, those go on that did at the last look.
 
-    >>> from dynamics.search.candidates import draw
+    >>> from dynamics.hunt.candidates import draw
     >>> from dynamics.rules import get
     >>> hunt = Hunt(get("reverse-kl"), 2, 2)
     >>> best, wander = climb(hunt, draw(hunt, 0, 100), "cycle", np.random.default_rng(0), rounds=12, keep=6, look=99)

@@ -33,7 +33,7 @@ Goal = RestPoint | Orbit
 
 
 @dataclass(frozen=True, eq=False)
-class Ring:
+class Annulus:
     """The points inside the closed polygon `outer` (n, 2) and outside of `inner`: all go to `goal`.
 
     `inner` is a closed polygon, or the rest point (1, 2) in the middle, which itself goes nowhere where it repels.
@@ -107,9 +107,9 @@ class _Ray:
         return np.array([-self.along[1], self.along[0]])
 
 
-def rings(
+def annuli(
     field: VectorField, rests: Sequence[RestPoint], orbits: Sequence[Orbit]
-) -> tuple[tuple[Ring, ...], tuple[Orbit, ...]]:
+) -> tuple[tuple[Annulus, ...], tuple[Orbit, ...]]:
     """The rings round each rest point of a planar field between the orbits that enclose it alone.
 
     Also the orbits that were not among those given and that the return map gave away by a change of sign.
@@ -120,14 +120,14 @@ def rings(
     ...     return np.stack([-x[..., 1], x[..., 0]], -1) + x * (1 - (x**2).sum(-1, keepdims=True))
     >>> round_one = FunctionField(turn, (2,), vectorised=True, analytic=True)
     >>> known = [rest_point(round_one, [0.1, 0.0])], [shoot(round_one, [1.0, 0.0], 6.28, points=101)]
-    >>> inside, outside = rings(round_one, *known)[0]
+    >>> inside, outside = annuli(round_one, *known)[0]
     >>> inside.goal is outside.goal is known[1][0], inside.holds(np.array([[0.5, 0.0], [0.0, 1.2]])).tolist()
     (True, [True, False])
     """
     seen = reduced(field)
     places = np.array([to_reduced(seen, point.theta) for point in rests]).reshape(-1, 2)
     loops = [_flat(seen, orbit) for orbit in orbits]
-    made: list[Ring] = []
+    made: list[Annulus] = []
     new: list[Orbit] = []
     for k, point in enumerate(rests):
         round_it = [j for j, loop in enumerate(loops) if (encloses(loop, places) == (np.arange(len(rests)) == k)).all()]
@@ -153,7 +153,7 @@ def _round(
     orbits: list[Orbit],
     loops: list[Array],
     places: Array,
-) -> tuple[list[Ring], list[Orbit]]:
+) -> tuple[list[Annulus], list[Orbit]]:
     """The rings round one rest point, the orbits given from the inside out."""
     ray = _ray(seen, centre, loops)
     if ray is None:
@@ -174,13 +174,13 @@ def _round(
         if np.abs(sign[part].sum()) != SAMPLES:  # of both signs, or an orbit that does not come back
             new += _hidden(field, seen, ray, s[part], sign[part], orbits[k].period)
         elif _attracts(ways[1]) and not _attracts(ways[0]):  # else an orbit hides between the samples and an end
-            made.append(Ring(polygons[k], polygons[k + 1], ways[1]))
+            made.append(Annulus(polygons[k], polygons[k + 1], ways[1]))
     outside = sign[-len(BEYOND) :]
     last = int(np.argmax(outside != -1)) if (outside != -1).any() else len(BEYOND)
     for j in range(last, 0, -1):  # the largest turn that comes back closer and has no other rest point inside
         polygon = paths[len(s) - len(BEYOND) + j - 1]
         if _attracts(orbits[-1]) and encloses(polygon, places).sum() == 1:
-            made.append(Ring(loops[-1], polygon, orbits[-1]))
+            made.append(Annulus(loops[-1], polygon, orbits[-1]))
             break
     return made, new
 
