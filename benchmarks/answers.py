@@ -124,6 +124,7 @@ def _run(k: int, line: str, root: Path) -> tuple[int, float, dict[str, Any]]:
             if path.is_file()
         }
     answer = {"command": line, "code": done.returncode, "out": done.stdout, "err": done.stderr, "written": written}
+    answer = json.loads(json.dumps(answer).replace(str(ROOT), "FOLDER"))
     return k, time.monotonic() - begun, answer
 
 

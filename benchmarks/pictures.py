@@ -1,4 +1,4 @@
-"""The time of pictures, as ratios within one run: `python benchmarks/pictures.py`.
+"""The time of pictures, as ratios within one run: `python benchmarks/portraits.py`.
 
 Whole processes (`vorticity portrait swirl`, with arrows and nullclines only, and with everything) beside a bare
 matplotlib script that draws a 30 x 30 quiver into a PNG of the same size; then, inside one process, an explorer's
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from dynamics.drawing import portraits as pictures
+from dynamics.drawing import portraits
 from dynamics.fields import Field
-from dynamics.portraits import compose as geometry
+from dynamics.portraits import compose
 from mdp import zoo
 
 BARE = """
@@ -61,13 +61,13 @@ def processes(folder: Path) -> None:
 def redraws() -> None:
     """An explorer's redraw: the field on the grid and its nullclines, then matplotlib's drawing of the figure."""
     fields = [Field(zoo.load("swirl"), "reverse-kl", reward=True, alpha=alpha) for alpha in ("1", "1/2")]
-    drawn = geometry.geometry(fields[0], (1.7, 3.5), (-0.8, 2.8), ["quiver", "nullclines"], arrows=30)
-    picture = pictures.portrait(fields[0], geometry=drawn)
+    drawn = compose.geometry(fields[0], (1.7, 3.5), (-0.8, 2.8), ["quiver", "nullclines"], arrows=30)
+    picture = portraits.portrait(fields[0], geometry=drawn)
     canvas = FigureCanvasAgg(picture.figure)
     canvas.draw()
     update, both, alone = least(
-        lambda: [pictures.redraw(picture, field) for field in fields],
-        lambda: [(pictures.redraw(picture, field), canvas.draw()) for field in fields],
+        lambda: [portraits.redraw(picture, field) for field in fields],
+        lambda: [(portraits.redraw(picture, field), canvas.draw()) for field in fields],
         lambda: [canvas.draw() for _ in fields],
         repeat=7,
     )

@@ -10,13 +10,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dynamics.choice import Advice, Choice, answers_from, choose, known
-from dynamics.choice import tree as choice
+from dynamics.choice import Advice, Choice, answers_from, choose, known, tree
 from dynamics.choice.tree import missing
 from dynamics.rules import TABLE
 from mdp import MDP, evaluation, random, zoo
 from vorticity.commands.main import main
-from vorticity.text import tree
+from vorticity.text import tree as tree_text
 
 Capture = pytest.CaptureFixture[str]
 COPY: tuple[Choice, ...] = (("eer", False), ("n-distill", False))
@@ -115,20 +114,20 @@ def test_every_rule_of_the_tree_is_a_gradient_under_its_own_control() -> None:
     """The tree never advises what is no gradient: computed, and as the sources say."""
     for row in ALL:
         for name, reward in choose(dict(zip(IDS, row, strict=True))).rules:
-            found = tree.verdict(None, name, reward)
+            found = tree_text.verdict(None, name, reward)
             assert found["gradient"] == "gradient" and found["paper_gradient"] is True
-    assert tree.verdict(None, "on-policy", True)["gradient"] == "undecided"  # what the caution is about
+    assert tree_text.verdict(None, "on-policy", True)["gradient"] == "undecided"  # what the caution is about
 
 
 def test_a_leaf_with_an_unknown_rule_is_refused() -> None:
     with pytest.raises(ValueError, match="'eer'"):
-        choice.Leaf((("eeer", False),), "why")
+        tree.Leaf((("eeer", False),), "why")
 
 
 # --- derived ----------------------------------------------------------------------------------------------------------
 
 
-def fact(mdp: MDP, question: str) -> choice.Fact:
+def fact(mdp: MDP, question: str) -> tree.Fact:
     return next(fact for fact in answers_from(mdp) if fact.question == question)
 
 
@@ -167,13 +166,13 @@ def test_derived_numbers_are_those_of_the_mdp(name: str) -> None:
     visits = evaluation.visits(mdp, mdp.teacher)
     reached = reachable(mdp)
     least = min(visits[s] for s in reached)
-    assert facts["outside"].answer is bool(least < choice.RARE)
+    assert facts["outside"].answer is bool(least < tree.RARE)
     assert facts["outside"].numbers["least"] == pytest.approx(least)
     assert facts["outside"].numbers["reachable"] == len(reached)
     numbers = facts["strong"].numbers
     assert numbers["teacher"] == pytest.approx(float(evaluation.expected_return(mdp, mdp.teacher)), abs=1e-12)
     assert numbers["optimal"] >= max(numbers["teacher"], numbers["uniform"]) - 1e-12
-    assert facts["strong"].answer is (numbers["share"] >= choice.STRONG)
+    assert facts["strong"].answer is (numbers["share"] >= tree.STRONG)
 
 
 def reachable(mdp: MDP) -> set[int]:
@@ -236,7 +235,7 @@ def answer(capsys: Capture, *args: str) -> dict[str, object]:
 
 
 def options(row: tuple[bool, ...]) -> list[str]:
-    return [tree.OPTIONS[name][0 if yes else 1] for name, yes in zip(IDS, row, strict=True)]
+    return [tree_text.OPTIONS[name][0 if yes else 1] for name, yes in zip(IDS, row, strict=True)]
 
 
 @pytest.mark.parametrize("row", ALL)
@@ -246,7 +245,7 @@ def test_options_answer_the_questions(row: tuple[bool, ...], capsys: Capture) ->
     assert found["mdp"] is None
     assert main(["choose", *options(row)]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith(f"advice: {tree.named(figure_1(*row))}\n")
+    assert shown.startswith(f"advice: {tree_text.named(figure_1(*row))}\n")
     assert (
         "what would change it" in shown and "caution: on-policy distill" in shown and "gradient, computed: yes" in shown
     )
@@ -302,7 +301,7 @@ def test_on_a_terminal_it_asks(row: tuple[bool, ...], monkeypatch: pytest.Monkey
     assert main(["choose", "--json"]) == 0
     printed = capsys.readouterr()
     assert [rule["id"] for rule in json.loads(printed.out)["rules"]] == [name for name, _ in wanted.rules]
-    asked = [question.text for question in choice.questions() if question.text in printed.err]
+    asked = [question.text for question in tree.questions() if question.text in printed.err]
     assert len(asked) == len(wanted.path)
 
 
@@ -327,6 +326,6 @@ def test_the_own_loss_of_an_mdp_is_judged(capsys: Capture) -> None:
 
 
 def test_every_question_has_options_and_every_rule_is_in_the_table() -> None:
-    assert tuple(tree.OPTIONS) == IDS == tuple(question.id for question in choice.questions())
+    assert tuple(tree_text.OPTIONS) == IDS == tuple(question.id for question in tree.questions())
     assert isinstance(choose({"outside": False}), Advice)
     assert {name for row in ALL for name, _ in figure_1(*row)} <= set(TABLE)

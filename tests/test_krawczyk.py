@@ -17,8 +17,7 @@ from mdp import zoo
 from proofs.certificates import Refusal
 from proofs.cycles import OrbitProof, floquet
 from proofs.cycles.krawczyk import RADIUS, fact, layout, least_period, prove_orbit
-from proofs.enclosures import RationalSystem as System
-from proofs.enclosures import Step
+from proofs.enclosures import RationalSystem, Step
 from proofs.enclosures.recentred import polynomial
 from proofs.exact import precision
 
@@ -41,7 +40,7 @@ ON_VAN_DER_POL = [2.0086198608, 0.0]
 PLANAR = [{(1, 0): 1, (0, 1): -1, (3, 0): -1, (1, 2): -1}, {(1, 0): 1, (0, 1): 1, (2, 1): -1, (0, 3): -1}]
 
 
-def circle(third: int | None = None) -> System:
+def circle(third: int | None = None) -> RationalSystem:
     """r' = r − r³, angle' = 1: the unit circle, period 2π, multiplier e^{−4π}; z' = third · z adds e^{2π third}."""
     planar = [
         {(1, 0): 1, (0, 1): -1, (3, 0): -1, (1, 2): -1},
@@ -58,13 +57,13 @@ def orbit(period: float, *points: list[float]) -> Orbit:
     return Orbit(period, np.array(points), np.zeros(1), 1.0, 0.0)
 
 
-def proved(system: System | Field, found: Orbit) -> OrbitProof:
+def proved(system: RationalSystem | Field, found: Orbit) -> OrbitProof:
     result = prove_orbit(system, found)
     assert isinstance(result, OrbitProof), result
     return result
 
 
-def refused(system: System | Field, found: Orbit) -> str:
+def refused(system: RationalSystem | Field, found: Orbit) -> str:
     result = prove_orbit(system, found)
     assert isinstance(result, Refusal), result
     return result.reason
@@ -264,7 +263,9 @@ def test_krawczyk_s_test_itself_can_fail() -> None:
         (VAN_DER_POL, ON_VAN_DER_POL, 6.66328686, Fraction("6.6632868593231301896996820305")),
     ],
 )
-def test_finer_steps_give_more_digits(system: System, start: list[float], guess: float, exact: Fraction) -> None:
+def test_finer_steps_give_more_digits(
+    system: RationalSystem, start: list[float], guess: float, exact: Fraction
+) -> None:
     result = prove_orbit(system, orbit(guess, start), remainder=1e-20, order=26, bits=160)
     assert isinstance(result, OrbitProof) and inside(exact, result.period)
     assert result.period[1] - result.period[0] < Fraction(1, 10**16)

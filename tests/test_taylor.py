@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from dynamics.fields import Field, reduced
 from dynamics.rules import TABLE
 from mdp import MDP, zoo
-from proofs.enclosures import RationalSystem as System
-from proofs.enclosures import local, rational_system, velocity
+from proofs.enclosures import RationalSystem, local, rational_system, velocity
 from proofs.enclosures import steps as taylor
 from proofs.enclosures.recentred import polynomial
 from proofs.exact import precision
@@ -179,7 +178,7 @@ def test_the_library_s_settings_are_restored() -> None:
 
 
 def test_coefficients_of_an_exponential() -> None:
-    growth: System = polynomial([{(1,): "1/3"}])
+    growth: RationalSystem = polynomial([{(1,): "1/3"}])
     with precision(80):
         found = taylor.expand(local(growth, [1.0]), [flint.arb(1)], 8)
         assert all(x[0].contains(ball(Fraction(1, 3**k * math.factorial(k)))) for k, x in enumerate(found))

@@ -87,19 +87,18 @@ def build(
     >>> build(zoo.load("swirl"), "n-distill", sharpness=0.5, picture=first).figure is first.figure
     True
     """
-    from dynamics.drawing import portraits as portrait
-    from dynamics.portraits import compose as geometry
-    from dynamics.portraits import name_of
+    from dynamics.drawing import portraits
+    from dynamics.portraits import compose, name_of
 
     field = field_of(mdp, rule, reward=reward, alpha=alpha, sharpness=sharpness)
     title = name_of(field) + (f", teacher^{sharpness:g}" if sharpness != 1 else "")
     if picture is not None:
-        return portrait.redraw(picture, field, title=title)
+        return portraits.redraw(picture, field, title=title)
     pairs = coordinates(mdp)
     if not pairs:
         raise ValueError(f"MDP {mdp.name!r} has a single coordinate; a portrait needs two")
-    drawn = geometry.geometry(field, window, window, LAYERS, coords or pairs[0], arrows=ARROWS)
-    return portrait.portrait(field, geometry=drawn, title=title)
+    drawn = compose.geometry(field, window, window, LAYERS, coords or pairs[0], arrows=ARROWS)
+    return portraits.portrait(field, geometry=drawn, title=title)
 
 
 def png(picture: Picture) -> bytes:

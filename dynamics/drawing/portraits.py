@@ -24,8 +24,7 @@ from dynamics.drawing.layout import layout
 from dynamics.drawing.style import GREY, figure_that_holds, plain, rendered, save, style
 from dynamics.fields import VectorField, reduced
 from dynamics.orbits import Limits, Orbit
-from dynamics.portraits import Coords, Geometry, name_of, only, shafts, survey, view
-from dynamics.portraits import compose as plan
+from dynamics.portraits import Coords, Geometry, compose, name_of, only, shafts, survey, view
 
 __all__ = ["Picture", "figure_of", "portrait", "rearrange", "redraw", "rendered", "save", "side_by_side"]
 
@@ -48,7 +47,7 @@ def portrait(
     field: VectorField,
     ax: Axes | None = None,
     geometry: Geometry | None = None,
-    layers: Sequence[str] = plan.DEFAULT,
+    layers: Sequence[str] = compose.DEFAULT,
     *,
     xlim: Limits | None = None,
     ylim: Limits | None = None,
@@ -71,7 +70,7 @@ def portrait(
     >>> picture.ax.get_xlabel(), sorted(picture.artists)
     ('log-odds of R at s0 (nats)', ['quiver', 'rest', 'track'])
     """
-    drawn = geometry or plan.geometry(
+    drawn = geometry or compose.geometry(
         field,
         xlim,
         ylim,
@@ -93,7 +92,7 @@ def portrait(
 def side_by_side(
     field: VectorField,
     other: VectorField,
-    layers: Sequence[str] = plan.DEFAULT,
+    layers: Sequence[str] = compose.DEFAULT,
     *,
     xlim: Limits | None = None,
     ylim: Limits | None = None,
@@ -121,7 +120,7 @@ def side_by_side(
     else:
         second = dataclasses.replace(second, view=dataclasses.replace(second.view, pick=first.view.pick))
     limits = survey.window(first, second, xlim=xlim, ylim=ylim)
-    drawn = [plan.compose(one, limits, layers, time=time, series=series) for one in (first, second)]
+    drawn = [compose.compose(one, limits, layers, time=time, series=series) for one in (first, second)]
     made = figure_of(drawn, [name_of(field), name_of(other)] if titles is None else list(titles))
     return made[0], made[1]
 
@@ -207,7 +206,7 @@ def redraw(picture: Picture, field: VectorField, *, title: str | None = None) ->
         raise ValueError(f"the field has {reduced(field).size} coordinates; the picture's has {len(old.held)}")
     seen = dataclasses.replace(view(field, chart=old.chart), pick=old.pick, held=old.held)
     side = round(np.sqrt(len(old.arrows_at))) or 24
-    _at, arrows, lines = plan.slice_of(seen, (old.xlim, old.ylim), side)
+    _at, arrows, lines = compose.slice_of(seen, (old.xlim, old.ylim), side)
     shown = {"quiver", "nullclines"} & set(old.layers)
     drawn = dataclasses.replace(old, arrows=arrows, nullclines=lines, labels=seen.labels)
     drawn = only(drawn, [name for name in old.layers if name in shown])

@@ -11,7 +11,7 @@ from proofs.checker.hopf import point as hopf
 from proofs.checker.identities import always, decisions, numerical, terms, values, variance
 from proofs.checker.numbers.rational import Refused, show
 from proofs.checker.orbits import orbit
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def decide(fact: object) -> float:
     kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise Refused(f"kind: {show(name)} is unknown; known are {', '.join(KINDS)}")
-    reading.record(fact, "fact", ["kind", *kind.keys], kind.optional)
+    strict.record(fact, "fact", ["kind", *kind.keys], kind.optional)
     try:
         return kind.decide(fact)
     except ArithmeticError as e:  # a denominator that is 0, a float that overflows, a logarithm inside a logarithm

@@ -17,8 +17,7 @@ from typing import Any
 
 import flint
 
-from proofs.enclosures.recentred import Local, local, velocity
-from proofs.enclosures.recentred import RationalSystem as System
+from proofs.enclosures.recentred import Local, RationalSystem, local, velocity
 
 PIECES = 8  # a step's tube is bounded in so many pieces of time
 Balls = list[Any]
@@ -90,7 +89,7 @@ def variational(A: list[Any], order: int) -> list[Any]:
     return M
 
 
-def step(system: System, x: Balls, X: Balls, h: Any, order: int) -> Step | None:
+def step(system: RationalSystem, x: Balls, X: Balls, h: Any, order: int) -> Step | None:
     """A validated step of duration h (a positive ball) from the box X and the point x in it.
 
     None where no box that holds the solution could be verified, or something is not finite: take a smaller step.

@@ -132,11 +132,11 @@ def _drawn(
     fields: Sequence[Field], layers: str | None, shown: Json, shaded: bool, prove: bool
 ) -> tuple[list[Picture], tuple[Basins, ...]]:
     """The portraits of one figure and, where they are wanted, the basins behind them."""
-    from dynamics.drawing import portraits as pictures
-    from dynamics.portraits import compose as geometry
+    from dynamics.drawing import portraits
+    from dynamics.portraits import compose
 
-    names = geometry.DEFAULT if layers is None else tuple(name.strip() for name in layers.split(","))
-    geometry.checked_layers(names)
+    names = compose.DEFAULT if layers is None else tuple(name.strip() for name in layers.split(","))
+    compose.checked_layers(names)
     if shaded and "curl" in names:
         raise ValueError("--basins and the layer curl both colour the background; give one of them")
     known = []
@@ -147,11 +147,11 @@ def _drawn(
         cycles = [held.orbits for held in known]
         shown = shown | {"cycles": cycles[0] if len(fields) == 1 else tuple(cycles)}
     if len(fields) == 1:
-        made = [pictures.portrait(fields[0], layers=names, **shown)]
+        made = [portraits.portrait(fields[0], layers=names, **shown)]
     else:
-        made = list(pictures.side_by_side(fields[0], fields[1], names, **shown))
+        made = list(portraits.side_by_side(fields[0], fields[1], names, **shown))
     if prove and "cycle" in names:
-        made = pictures.figure_of(
+        made = portraits.figure_of(
             [_told(*row) for row in zip(made, fields, known, strict=True)], [x.ax.get_title() for x in made]
         )
     if not shaded:

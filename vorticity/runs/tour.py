@@ -164,8 +164,8 @@ def story(name: str, rule: str, correction: str) -> Story:
 
 def draw(told: Story, path: Path) -> None:
     """The pair's portraits side by side, with the trajectories from the story's start, into a file."""
-    from dynamics.drawing import portraits as portrait
+    from dynamics.drawing import portraits
 
     first, second = ([one.outcome.orbit] if one.outcome.isolated and one.outcome.orbit else [] for one in told.sides)
-    made, _ = portrait.side_by_side(*told.fields, theta0=told.theta0, cycles=(first, second))
-    portrait.save(made.figure, path)
+    made, _ = portraits.side_by_side(*told.fields, theta0=told.theta0, cycles=(first, second))
+    portraits.save(made.figure, path)

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from dynamics.choice import Advice, Change, Choice, Fact, Question
-from dynamics.choice import tree as choice
+from dynamics.choice import Advice, Change, Choice, Fact, Question, tree
 from dynamics.fields import Field
 from dynamics.rules import REWARD, TABLE, expected_gradient, structural_potential
 from mdp import MDP
@@ -49,8 +48,8 @@ def facts(world: MDP | None, given: Mapping[str, bool | None], ask: Ask | None) 
     found = {name: Fact(name, answer, False, "given") for name, answer in given.items() if answer is not None}
     if world is not None:
         named = {"values_known" if name == "values" else name: answer for name, answer in given.items()}
-        found |= {fact.question: fact for fact in choice.answers_from(world, **named)}
-    while (question := choice.missing(choice.known(tuple(found.values())))) is not None:
+        found |= {fact.question: fact for fact in tree.answers_from(world, **named)}
+    while (question := tree.missing(tree.known(tuple(found.values())))) is not None:
         if ask is None:
             yes, no = OPTIONS[question.id]
             why = f" ({found[question.id].evidence})" if question.id in found else ""
@@ -87,7 +86,7 @@ def verdict(world: MDP | None, name: str, reward: bool) -> dict[str, Any]:
 def to_json(world: MDP | None, found: tuple[Fact, ...], advice: Advice) -> dict[str, Any]:
     """The object of `vorticity choose --json`."""
     asked = {fact.question: fact for fact in found}
-    text = {question.id: question.text for question in choice.questions()}
+    text = {question.id: question.text for question in tree.questions()}
     path = [
         {
             "question": name,
@@ -151,7 +150,7 @@ def _lines(answer: Mapping[str, Any], advice: Advice) -> Iterator[str]:
         yield f"    but {advice.remark}"
     yield f"  source: {advice.reasons[-1][1]}"
     yield from ["", "what would change it"]
-    questions = {question.id: question.text for question in choice.questions()}
+    questions = {question.id: question.text for question in tree.questions()}
     for change in advice.would_change:
         yield f"  {questions[change.question]} {word[change.answer]}: {_outcome(change, advice)}"
     yield from ["", f"caution: {advice.caution}"]

@@ -20,7 +20,7 @@ from proofs.checker.numbers.intervals import Interval
 from proofs.checker.numbers.jets import variables
 from proofs.checker.numbers.rational import Refused, rational, show
 from proofs.checker.numbers.spectrum import to_the_right
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 from proofs.checker.reading.field import read_field
 
 TYPES = ("source", "sink", "saddle", "undecided")
@@ -73,12 +73,12 @@ def no_cycle_box(fact: dict[str, Any]) -> float:
     if not on.two_actions:
         raise Refused("field: must have two actions and two observations")
     box = read_box(fact["box"], "box", 2)
-    given = reading.record(fact["dulac"], "dulac", ["exp", "bump", "det", "visits"])
+    given = strict.record(fact["dulac"], "dulac", ["exp", "bump", "det", "visits"])
     lengths = {"exp": 2, "bump": 2, "visits": on.field.n_states}
     parts = {}
     for key, n in lengths.items():
-        texts = reading.items(given[key], f"dulac.{key}", n)
-        reading.limit(texts, f"dulac.{key}")
+        texts = strict.items(given[key], f"dulac.{key}", n)
+        strict.limit(texts, f"dulac.{key}")
         parts[key] = tuple(rational(x, f"dulac.{key}[{k}]") for k, x in enumerate(texts))
     visited = {s for states in on.jets.visited for s in states}
     for s, x in enumerate(parts["visits"]):
@@ -110,7 +110,7 @@ def read_box(value: object, where: str, n: int, thin: bool = False) -> Exact:
     proofs.checker.numbers.rational.Refused: box[0]: from 1 to 1; must rise
     """
     found = []
-    for k, (low, high) in enumerate(reading.table(value, where, n, 2)):
+    for k, (low, high) in enumerate(strict.table(value, where, n, 2)):
         if low > high or (low == high and not thin):
             raise Refused(f"{where}[{k}]: from {show(low)} to {show(high)}; must rise")
         if max(-low, high) > LARGEST:
@@ -133,11 +133,11 @@ def _read(fact: dict[str, Any], plane: bool = False) -> System:
 def _points(on: System, box: Exact, listed: object) -> None:
     """That the box holds exactly the zeros listed, of the types stated."""
     boxes, types = [], []
-    entries = reading.items(listed, "points")
+    entries = strict.items(listed, "points")
     if len(entries) > MOST_POINTS:
         raise Refused(f"points: {len(entries)}; at most {MOST_POINTS} are checked")
     for k, entry in enumerate(entries):
-        point = reading.record(entry, f"points[{k}]", ["box", "type"])
+        point = strict.record(entry, f"points[{k}]", ["box", "type"])
         boxes.append(read_box(point["box"], f"points[{k}].box", on.n, thin=True))
         if point["type"] not in TYPES:
             raise Refused(f"points[{k}].type: {show(point['type'])}; must be one of {', '.join(TYPES)}")
@@ -161,12 +161,12 @@ def _jacobian(on: System, zero: Box) -> list[list[Interval]]:
 
 def _vertices(value: object, where: str) -> Sequence[Sequence[Fraction]]:
     """The vertices of a polygon."""
-    rows = [reading.items(row, f"{where}[{k}]", 2) for k, row in enumerate(reading.items(value, where))]
+    rows = [strict.items(row, f"{where}[{k}]", 2) for k, row in enumerate(strict.items(value, where))]
     if not 3 <= len(rows) <= MOST_VERTICES:
         raise Refused(f"{where}: {len(rows)} vertices; from 3 to {MOST_VERTICES} are checked")
     found = []
     for k, row in enumerate(rows):
-        reading.limit(row, f"{where}[{k}]", _MOST_CHARACTERS)
+        strict.limit(row, f"{where}[{k}]", _MOST_CHARACTERS)
         vertex = [rational(x, f"{where}[{k}][{i}]") for i, x in enumerate(row)]
         if max(map(abs, vertex)) > LARGEST:
             raise Refused(f"{where}[{k}]: reaches beyond ±{LARGEST}, which is not checked")

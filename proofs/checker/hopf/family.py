@@ -15,7 +15,7 @@ from proofs.checker.identities.update import World, concrete, update
 from proofs.checker.numbers.arithmetic import total
 from proofs.checker.numbers.rational import Refused, show
 from proofs.checker.numbers.series import PowerSeries, Series
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 from proofs.checker.reading.field import Field, read_field
 
 Motion = Callable[[PowerSeries, Sequence[Series], Series], list[Series]]  # (x, mu) -> F
@@ -57,8 +57,8 @@ def read_family(field_value: object, parameter: object) -> Family:
     kind = parameter.get("kind") if isinstance(parameter, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
         raise Refused(f"parameter: {show(kind)} is no kind of parameter; known are {', '.join(KINDS)}")
-    keys = reading.record(parameter, "parameter", ["kind", *KINDS[kind]])
-    for text in reading.texts(field_value):
+    keys = strict.record(parameter, "parameter", ["kind", *KINDS[kind]])
+    for text in strict.texts(field_value):
         if len(text) > _LONGEST:
             raise Refused(f"field: a number of {len(text)} characters; at most {_LONGEST} are checked here")
     field = read_field(field_value, "field")
@@ -69,7 +69,7 @@ def read_family(field_value: object, parameter: object) -> Family:
     if field.n_actions < 2:
         raise Refused("field: with one action nothing moves")
     place = {
-        key: reading.index(keys[key], f"parameter.{key}", field.n_states if key == "state" else field.n_actions)
+        key: strict.index(keys[key], f"parameter.{key}", field.n_states if key == "state" else field.n_actions)
         for key in KINDS[kind]
     }
     family = Family(field, kind, place.get("state"), place.get("action"))

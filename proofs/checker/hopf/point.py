@@ -22,7 +22,7 @@ from proofs.checker.numbers.enclosure import Enclosures, ends
 from proofs.checker.numbers.linear import apply, characteristic, dot, positive_roots, solve, solve_complex
 from proofs.checker.numbers.rational import Refused, rational, show
 from proofs.checker.numbers.series import Work
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 
 MOST_DIMENSIONS = 8
 MOST_WORK = 2_000_000  # operations on intervals
@@ -147,7 +147,7 @@ def _read(fact: dict[str, Any], family: Family) -> Stated:
     n = family.dimension
     if not 2 <= n <= MOST_DIMENSIONS:
         raise Refused(f"field: {n} differences of logits; from 2 to {MOST_DIMENSIONS} are checked")
-    reading.limit(fact["radius"], "radius", 2000)
+    strict.limit(fact["radius"], "radius", 2000)
     radius = rational(fact["radius"], "radius")
     if not 0 < radius <= 1:
         raise Refused(f"radius: {show(fact['radius'])}; must be positive and at most 1")
@@ -160,13 +160,13 @@ def _read(fact: dict[str, Any], family: Family) -> Stated:
     side = fact["side"]
     if type(side) is not int or side not in (1, -1):
         raise Refused(f"side: {show(side)}; must be 1 or -1")
-    pivot, unstable = reading.index(fact["pivot"], "pivot", n), reading.index(fact["unstable"], "unstable", n - 1)
+    pivot, unstable = strict.index(fact["pivot"], "pivot", n), strict.index(fact["unstable"], "unstable", n - 1)
     return Stated(_centre(fact["centre"], n), radius, pivot, intervals, unstable, side)
 
 
 def _interval(value: object, where: str) -> tuple[Fraction, Fraction]:
-    reading.limit(value, where, 2000)
-    low, high = (rational(x, f"{where}[{k}]") for k, x in enumerate(reading.items(value, where, 2)))
+    strict.limit(value, where, 2000)
+    low, high = (rational(x, f"{where}[{k}]") for k, x in enumerate(strict.items(value, where, 2)))
     if not low < high:
         raise Refused(f"{where}: from {show(low)} to {show(high)}; must rise")
     return low, high
@@ -174,10 +174,10 @@ def _interval(value: object, where: str) -> tuple[Fraction, Fraction]:
 
 def _centre(value: object, n: int) -> list[Fraction]:
     """The middle of the box in the order x, mu, ω, a, b."""
-    reading.limit(value, "centre")
-    keys = reading.record(value, "centre", list(_LARGEST))
-    x = reading.items(keys["x"], "centre.x", n)
-    q = [reading.items(pair, f"centre.q[{j}]", 2) for j, pair in enumerate(reading.items(keys["q"], "centre.q", n))]
+    strict.limit(value, "centre")
+    keys = strict.record(value, "centre", list(_LARGEST))
+    x = strict.items(keys["x"], "centre.x", n)
+    q = [strict.items(pair, f"centre.q[{j}]", 2) for j, pair in enumerate(strict.items(keys["q"], "centre.q", n))]
     named = [
         *(("x", f"x[{j}]", y) for j, y in enumerate(x)),
         *((key, key, keys[key]) for key in ("value", "omega")),

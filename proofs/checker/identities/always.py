@@ -14,7 +14,7 @@ from proofs.checker.numbers.dual import Dual, Duals
 from proofs.checker.numbers.exact import Exact
 from proofs.checker.numbers.floats import Floats
 from proofs.checker.numbers.rational import Refused, show
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 from proofs.checker.reading.field import Field, read_field
 from proofs.checker.reading.model import reachable
 
@@ -229,7 +229,7 @@ def same_visits(fact: dict[str, Any]) -> float:
     field = _field(fact, gate=True)
     if not field.tabular:
         raise Refused(f"{field.where}.observation: states share parameters; the fact is about tabular students")
-    s, u = (reading.index(fact[key], key, field.n_states) for key in ("state", "by"))
+    s, u = (strict.index(fact[key], key, field.n_states) for key in ("state", "by"))
 
     def claim(numbers: Points) -> Named:
         duals, world, p = moving(field, numbers)

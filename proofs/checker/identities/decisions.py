@@ -10,7 +10,7 @@ from typing import Any
 
 from proofs.checker.numbers.exact import Exact
 from proofs.checker.numbers.rational import Refused, show
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 from proofs.checker.reading.model import Model, Table, never_ends, read_model
 
 MOST_POLICIES = 10_000
@@ -19,7 +19,7 @@ MOST_POLICIES = 10_000
 def value_gate(fact: dict[str, Any]) -> float:
     """Where the student gets to: V_student >= V_teacher or equal policies; E V_student >= E V_teacher at the start."""
     model, teacher = _with_teacher(fact)
-    student = reading.policy(fact["student"], "student", model.n_states, model.n_actions, positive=False)
+    student = strict.policy(fact["student"], "student", model.n_states, model.n_actions, positive=False)
     if (stuck := never_ends(model, student)) is not None:
         raise Refused(f"student: never ends from state {stuck}; with discount 1 it must")
     own, best = policy_values(model, student), policy_values(model, teacher)
@@ -58,7 +58,7 @@ def greedy_improves(fact: dict[str, Any]) -> float:
 def advantage(fact: dict[str, Any]) -> float:
     """R + g P V − V = Q − V for the teacher's V and Q; `optimal`: <= 0, 0 somewhere in each state and where it acts."""
     model, teacher = _with_teacher(fact)
-    optimal = reading.truth(fact["optimal"], "optimal")
+    optimal = strict.truth(fact["optimal"], "optimal")
     V, Q = policy_values(model, teacher), _action_values(model, teacher)
     for s in range(model.n_states):
         gains = [model.R[s][a] + ahead(model, s, a, V) - V[s] for a in range(model.n_actions)]

@@ -12,7 +12,7 @@ from proofs.checker.identities.integrator import Step, Vector, leap, steps
 from proofs.checker.identities.update import concrete, update, values
 from proofs.checker.numbers.floats import Floats
 from proofs.checker.numbers.rational import Refused, rational, show
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 from proofs.checker.reading.field import Field, read_field
 
 LARGEST_BOUND = Fraction(1, 10**6)
@@ -47,7 +47,7 @@ def closed_orbit(fact: dict[str, Any]) -> float:
     period = float(rational(fact["period"], "period"))
     if not 0 < period < 1e6:
         raise Refused(f"period: {show(fact['period'])}; must be positive and below 10^6")
-    stated = reading.table(fact["amplitude"], "amplitude", field.n_observations, field.n_actions - 1)
+    stated = strict.table(fact["amplitude"], "amplitude", field.n_observations, field.n_actions - 1)
     orbit = _Orbit(field, theta)
     for step in steps(orbit.flow, theta, period, _LOCAL_TOLERANCE, period / _STEPS_PER_PERIOD, _MOST_STEPS):
         orbit.follow(step, period)
@@ -175,7 +175,7 @@ def _read(fact: dict[str, Any]) -> tuple[Field, Vector, float]:
         raise Refused("field: a generic field has no flow; give an MDP")
     if field.n_states * field.n_actions > MOST_PARAMETERS:
         raise Refused(f"field: more than {MOST_PARAMETERS} states times actions")
-    table = reading.table(fact["theta"], "theta", field.n_observations, field.n_actions)
+    table = strict.table(fact["theta"], "theta", field.n_observations, field.n_actions)
     bound = rational(fact["bound"], "bound")
     if not 0 < bound <= LARGEST_BOUND:
         raise Refused(f"bound: {show(bound)}; must be positive and at most 1e-6")

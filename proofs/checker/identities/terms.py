@@ -13,7 +13,7 @@ from proofs.checker.numbers.chance import Field as Points
 from proofs.checker.numbers.chance import vanishes
 from proofs.checker.numbers.dual import Dual, Duals
 from proofs.checker.numbers.rational import Refused, rational, show
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 
 Term = Any  # JSON in prefix form
 
@@ -97,7 +97,7 @@ def _power(x: Number, n: int, numbers: Arithmetic) -> Number:
 
 
 def _read_algebra(fact: dict[str, Any]) -> Algebra:
-    names = [reading.text(x, f"generators[{k}]") for k, x in enumerate(reading.items(fact["generators"], "generators"))]
+    names = [strict.text(x, f"generators[{k}]") for k, x in enumerate(strict.items(fact["generators"], "generators"))]
     for k, name in enumerate(names):
         if not _NAME.fullmatch(name) or name in names[:k]:
             raise Refused(f"generators[{k}]: {show(name)}; must be a new name of letters, digits and _")
@@ -107,8 +107,8 @@ def _read_algebra(fact: dict[str, Any]) -> Algebra:
     if not isinstance(derivations, dict):
         raise Refused(f"derivations: {show(derivations)} is no object")
     for name, rule in derivations.items():
-        reading.record(rule, f"derivations.{name}", [], names)
-    reading.limit([fact["left"], fact["right"], derivations], "left, right and derivations", MOST_CHARACTERS)
+        strict.record(rule, f"derivations.{name}", [], names)
+    strict.limit([fact["left"], fact["right"], derivations], "left, right and derivations", MOST_CHARACTERS)
     return Algebra(tuple(names), derivations)
 
 

@@ -14,7 +14,7 @@ from proofs.checker.numbers.dual import Duals
 from proofs.checker.numbers.enclosure import Enclosures, ends
 from proofs.checker.numbers.exact import Exact, Logs
 from proofs.checker.numbers.rational import Refused, ball, rational, show
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 from proofs.checker.reading.field import Field, read_field
 from proofs.checker.reading.model import Table
 
@@ -53,7 +53,7 @@ def field_value(fact: dict[str, Any]) -> float:
 def kl_rises(fact: dict[str, Any]) -> float:
     """d/dt KL(pi(s)‖pi_theta(s)) along dtheta/dt = F is exactly the value at the policy, and that is positive."""
     field, rows = read_point(fact, MOST_PARAMETERS)
-    s = reading.index(fact["state"], "state", field.n_states)
+    s = strict.index(fact["state"], "state", field.n_states)
     if field.model is None or field.model.teacher is None:
         raise Refused(f"{field.where}.mdp.teacher: there is none")
     gate, bound = gates(field, rows, slopes=False)
@@ -76,7 +76,7 @@ def kl_rises(fact: dict[str, Any]) -> float:
 def visits_differ(fact: dict[str, Any]) -> float:
     """∂d_q(state)/∂theta_i at the policy is exactly the value, not 0; theta_i is a parameter of the state `by`."""
     field, rows = read_point(fact, MOST_PARAMETERS)
-    s, u = (reading.index(fact[key], key, field.n_states) for key in ("state", "by"))
+    s, u = (strict.index(fact[key], key, field.n_states) for key in ("state", "by"))
     i = read_parameter(fact["i"], "i", field)
     if i not in field.parameters(u):
         raise Refused(f"i: {fact['i']} is no parameter of state {u}, whose observation is {field.observation[u]}")
@@ -101,14 +101,14 @@ def read_point(fact: dict[str, Any], most: int) -> tuple[Field, Table]:
         raise Refused(
             f"field: {field.n_states} states times {field.n_actions} actions; at most {most} are checked here"
         )
-    return field, reading.policy(fact["policy"], "policy", field.n_observations, field.n_actions, positive=True)
+    return field, strict.policy(fact["policy"], "policy", field.n_observations, field.n_actions, positive=True)
 
 
 def read_parameter(value: object, where: str, field: Field) -> int:
     """The number of the parameter [o, a]."""
-    o, a = reading.items(value, where, 2)
-    row = reading.index(o, f"{where}[0]", field.n_observations)
-    return row * field.n_actions + reading.index(a, f"{where}[1]", field.n_actions)
+    o, a = strict.items(value, where, 2)
+    row = strict.index(o, f"{where}[0]", field.n_observations)
+    return row * field.n_actions + strict.index(a, f"{where}[1]", field.n_actions)
 
 
 def moving(field: Field, rows: Table, numbers: Arithmetic, gate: tuple[bool, ...] | None, only: set[int]) -> Update:

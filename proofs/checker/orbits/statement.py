@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from proofs.checker.numbers.rational import Refused, rational, show
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 from proofs.checker.reading.field import Field, read_field
 
 MOST_OF_ORBITS = 16  # states times actions
@@ -35,12 +35,12 @@ def read_statement(fact: dict[str, Any]) -> Statement:
     """The statement of a fact. Raises Refused where it is malformed, too large, or not about a smooth field."""
     field = _field(fact["field"])
     size = field.n_observations * (field.n_actions - 1)
-    rows = reading.items(fact["points"], "points")
+    rows = strict.items(fact["points"], "points")
     if len(rows) < 3:
         raise Refused(f"points: {len(rows)} of them; at least 3 are needed")
     if len(rows) * size > MOST_UNKNOWNS:
         raise Refused(f"points: {len(rows)} times {size} coordinates; at most {MOST_UNKNOWNS} numbers are checked")
-    reading.limit([x for key, x in fact.items() if key != "field"], "the orbit", _MOST_TEXT)
+    strict.limit([x for key, x in fact.items() if key != "field"], "the orbit", _MOST_TEXT)
     points = [_numbers(row, f"points[{i}]", size) for i, row in enumerate(rows)]
     for i, point in enumerate(points):
         for j, x in enumerate(point):
@@ -57,7 +57,7 @@ def read_statement(fact: dict[str, Any]) -> Statement:
         field=field,
         points=points,
         durations=durations,
-        section=reading.index(fact["section"], "section", size),
+        section=strict.index(fact["section"], "section", size),
         radius=radius,
         period=_positive(fact["period"], "period"),
         product=_positive(fact["product"], "product"),
@@ -79,7 +79,7 @@ def _field(value: object) -> Field:
 
 
 def _numbers(value: object, where: str, length: int) -> list[Fraction]:
-    return [rational(x, f"{where}[{k}]") for k, x in enumerate(reading.items(value, where, length))]
+    return [rational(x, f"{where}[{k}]") for k, x in enumerate(strict.items(value, where, length))]
 
 
 def _ends(value: object, where: str) -> Ends:
@@ -102,7 +102,7 @@ def _multipliers(value: object, size: int) -> list[tuple[Ends, Ends]] | None:
     if size > 3:
         raise Refused(f"multipliers: are checked in 2 and 3 coordinates, not in {size}; leave them out")
     boxes = []
-    for k, pair in enumerate(reading.items(value, "multipliers", size - 1)):
-        real, imaginary = reading.items(pair, f"multipliers[{k}]", 2)
+    for k, pair in enumerate(strict.items(value, "multipliers", size - 1)):
+        real, imaginary = strict.items(pair, f"multipliers[{k}]", 2)
         boxes.append((_ends(real, f"multipliers[{k}][0]"), _ends(imaginary, f"multipliers[{k}][1]")))
     return boxes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from proofs.checker.numbers.rational import Refused, show
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 
 FORMAT = "vorticity certificate 1"
 MOST_BYTES = 20_000_000
@@ -60,17 +60,17 @@ def facts(value: object) -> list[Any]:
     if stated != found:
         raise Refused(f"hash: {show(stated)} is not that of the content, {found[:20]}...")
     frame = ["format", "claim", "statement", "verdict", "argument", "facts", "made", "hash"]
-    reading.record(value, "certificate", frame)
+    strict.record(value, "certificate", frame)
     for key in ("claim", "statement"):
-        reading.text(value[key], key)
+        strict.text(value[key], key)
     if value["argument"] is not None:
-        reading.text(value["argument"], "argument")
+        strict.text(value["argument"], "argument")
     if value["verdict"] not in ("proved", "refuted", "supported"):
         raise Refused(f"verdict: {show(value['verdict'])}; must be proved, refuted or supported")
     made = value["made"]
     if not isinstance(made, dict) or not all(isinstance(x, str) for x in made.values()):
         raise Refused(f"made: {show(made)}; must be an object of texts")
-    found_facts = reading.items(value["facts"], "facts")
+    found_facts = strict.items(value["facts"], "facts")
     if not 1 <= len(found_facts) <= MOST_FACTS:
         raise Refused(f"facts: {len(found_facts)}; from 1 to {MOST_FACTS} are checked")
     return found_facts

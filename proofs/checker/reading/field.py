@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from proofs.checker.numbers.rational import Refused, rational, show
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 from proofs.checker.reading.model import MOST_STATES, Model, never_ends, read_model
 from proofs.checker.reading.rules import Rule, read_rule
 
@@ -64,10 +64,10 @@ def read_field(value: object, where: str) -> Field:
     if not isinstance(value, dict):
         raise Refused(f"{where}: {show(value)} is no object")
     kinds = ["generic"] if "generic" in value else ["mdp", "alpha"]
-    keys = reading.record(value, where, [*kinds, "observation", "rule", "control", "reward"], ["row"])
+    keys = strict.record(value, where, [*kinds, "observation", "rule", "control", "reward"], ["row"])
     model = None
     if "generic" in keys:
-        sizes = reading.record(keys["generic"], f"{where}.generic", ["states", "actions"])
+        sizes = strict.record(keys["generic"], f"{where}.generic", ["states", "actions"])
         n_states, n_actions = (_size(sizes[key], f"{where}.generic.{key}") for key in ("states", "actions"))
     else:
         model = read_model(keys["mdp"], f"{where}.mdp")
@@ -82,7 +82,7 @@ def read_field(value: object, where: str) -> Field:
             keys.get("row"),
             where,
             own_loss=model is not None and model.loss is not None,
-            plus_reward=reading.truth(keys["reward"], f"{where}.reward"),
+            plus_reward=strict.truth(keys["reward"], f"{where}.reward"),
         ),
         weights=_control(keys["control"], f"{where}.control"),
         alpha=None if model is None else _alpha(keys["alpha"], f"{where}.alpha"),
@@ -106,9 +106,7 @@ def _size(value: object, where: str) -> int:
 
 
 def _observation(value: object, where: str, n_states: int) -> tuple[int, ...]:
-    rows = tuple(
-        reading.index(x, f"{where}[{s}]", n_states) for s, x in enumerate(reading.items(value, where, n_states))
-    )
+    rows = tuple(strict.index(x, f"{where}[{s}]", n_states) for s, x in enumerate(strict.items(value, where, n_states)))
     for o in range(max(rows)):
         if o not in rows:
             raise Refused(f"{where}: no state has observation {o}; they must cover 0..{max(rows)}")
@@ -116,7 +114,7 @@ def _observation(value: object, where: str, n_states: int) -> tuple[int, ...]:
 
 
 def _control(value: object, where: str) -> tuple[Fraction, Fraction, Fraction]:
-    name = reading.text(value, where)
+    name = strict.text(value, where)
     one, zero = Fraction(1), Fraction(0)
     known = {"teacher": (one, zero, zero), "student": (zero, one, zero), "uniform": (zero, zero, one)}
     if name in known:

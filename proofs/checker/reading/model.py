@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from proofs.checker.numbers.rational import Refused, rational, show
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 
 Table = tuple[tuple[Fraction, ...], ...]
 
@@ -47,23 +47,23 @@ def read_model(value: object, where: str) -> Model:
     Traceback (most recent call last):
     proofs.checker.numbers.rational.Refused: mdp: from state 0 no sequence of actions ends; with discount 1 one must
     """
-    keys = reading.record(value, where, ["P", "R", "initial", "discount", "teacher", "loss"])
-    n_states = len(reading.items(keys["P"], f"{where}.P"))
+    keys = strict.record(value, where, ["P", "R", "initial", "discount", "teacher", "loss"])
+    n_states = len(strict.items(keys["P"], f"{where}.P"))
     if not 1 <= n_states <= MOST_STATES:
         raise Refused(f"{where}.P: {n_states} states; from 1 to {MOST_STATES} are checked")
-    n_actions = len(reading.items(keys["P"][0], f"{where}.P[0]"))
+    n_actions = len(strict.items(keys["P"][0], f"{where}.P[0]"))
     if not 1 <= n_actions <= MOST_ACTIONS:
         raise Refused(f"{where}.P[0]: {n_actions} actions; from 1 to {MOST_ACTIONS} are checked")
-    reading.limit(value, where)
+    strict.limit(value, where)
     model = Model(
         P=_transitions(keys["P"], f"{where}.P", n_states, n_actions),
-        R=reading.table(keys["R"], f"{where}.R", n_states, n_actions),
+        R=strict.table(keys["R"], f"{where}.R", n_states, n_actions),
         initial=_start(keys["initial"], f"{where}.initial", n_states),
         discount=rational(keys["discount"], f"{where}.discount"),
         teacher=None
         if keys["teacher"] is None
-        else reading.policy(keys["teacher"], f"{where}.teacher", n_states, n_actions, positive=False),
-        loss=None if keys["loss"] is None else reading.table(keys["loss"], f"{where}.loss", n_states, n_actions),
+        else strict.policy(keys["teacher"], f"{where}.teacher", n_states, n_actions, positive=False),
+        loss=None if keys["loss"] is None else strict.table(keys["loss"], f"{where}.loss", n_states, n_actions),
     )
     if not 0 < model.discount <= 1:
         raise Refused(f"{where}.discount: {show(model.discount)}; must be in (0, 1]")
@@ -103,8 +103,8 @@ def reachable(model: Model, start: int) -> set[int]:
 
 
 def _start(value: object, where: str, n_states: int) -> tuple[Fraction, ...]:
-    start = tuple(rational(x, f"{where}[{s}]") for s, x in enumerate(reading.items(value, where, n_states)))
-    reading.check_distribution(start, where)
+    start = tuple(rational(x, f"{where}[{s}]") for s, x in enumerate(strict.items(value, where, n_states)))
+    strict.check_distribution(start, where)
     return start
 
 
@@ -112,8 +112,8 @@ def _transitions(
     value: object, where: str, n_states: int, n_actions: int
 ) -> tuple[tuple[dict[int, Fraction], ...], ...]:
     result = []
-    for s, rows in enumerate(reading.items(value, where, n_states)):
-        block = reading.table(rows, f"{where}[{s}]", n_actions, n_states)
+    for s, rows in enumerate(strict.items(value, where, n_states)):
+        block = strict.table(rows, f"{where}[{s}]", n_actions, n_states)
         for a, row in enumerate(block):
             for t, x in enumerate(row):
                 if not 0 <= x <= 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proofs.checker.numbers.rational import Refused, show
-from proofs.checker.reading import strict as reading
+from proofs.checker.reading import strict
 from proofs.checker.reading.expression import Expr, Term, per_state, read_expression, split, symbols
 
 _ZERO = {"number": "0"}
@@ -67,7 +67,7 @@ def read_rule(name: object, row: object, where: str, own_loss: bool, plus_reward
     Traceback (most recent call last):
     proofs.checker.numbers.rational.Refused: field.rule: 'mine' is not in the table, and the field gives no row for it
     """
-    key = reading.text(name, f"{where}.rule")
+    key = strict.text(name, f"{where}.rule")
     if key in TABLE:
         if row is not None:
             raise Refused(f"{where}.row: {show(key)} is in the table; a row is given only for other names")
@@ -77,7 +77,7 @@ def read_rule(name: object, row: object, where: str, own_loss: bool, plus_reward
     elif row is None:
         raise Refused(f"{where}.rule: {show(key)} is not in the table, and the field gives no row for it")
     else:
-        parts = reading.record(row, f"{where}.row", ["loss", "reward", "horizon"])
+        parts = strict.record(row, f"{where}.row", ["loss", "reward", "horizon"])
         loss = read_expression(parts["loss"], f"{where}.row.loss", reward=False)
         reward = read_expression(parts["reward"], f"{where}.row.reward", reward=True)
         horizon = parts["horizon"]
