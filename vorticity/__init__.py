@@ -14,9 +14,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
 __version__ = "0.1.0"
 
@@ -54,10 +51,11 @@ def check_names() -> None:
 
     All three are also packages on PyPI, and likely names of a user's own file. Raises ImportError, naming the file.
     """
+    from pathlib import Path
+
     root = Path(__file__).resolve().parent.parent
     for name in ("mdp", "dynamics", "proofs"):
-        spec = find_spec(name)
-        found = spec.origin if spec is not None else None
+        found = _found(name)
         if found is None or Path(found).resolve().parent != root / name:
             raise ImportError(
                 f"vorticity needs its own package {name!r}, but Python finds {found or 'none'} first: "
@@ -65,9 +63,28 @@ def check_names() -> None:
             )
 
 
-def __getattr__(name: str) -> Any:
+def _found(name: str) -> str | None:
+    """The file that Python takes for this package, or has taken; None where there is none."""
+    if name in sys.modules:
+        return getattr(sys.modules[name], "__file__", None)
+    from importlib.util import find_spec
+
+    spec = find_spec(name)
+    return spec.origin if spec is not None else None
+
+
+def _suggestion(name: str) -> str:
+    """The nearest name as a question; of two names that differ by capitals the one that starts alike."""
+    from difflib import get_close_matches
+
+    alike = {known.lower(): known for known in sorted(__all__, key=lambda x: x[0].isupper() == name[:1].isupper())}
+    found = [] if name.startswith("_") else get_close_matches(name.lower(), alike, n=1)
+    return f"; did you mean {alike[found[0]]!r}?" if found else ""
+
+
+def __getattr__(name: str) -> object:
     if name not in _SOURCE:
-        raise AttributeError(f"module 'vorticity' has no attribute {name!r}")
+        raise AttributeError(f"module 'vorticity' has no attribute {name!r}{_suggestion(name)}")
     check_names()
     room, there = _SOURCE[name]
     held = vars(import_module(room))

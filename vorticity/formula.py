@@ -5,7 +5,11 @@
 total(p*(log_p - log_t))
 """
 
-from dynamics.rules.formula import (
+from vorticity import check_names
+
+check_names()
+
+from dynamics.rules.formula import (  # noqa: E402  (ours, as we now know)
     Formula,
     after,
     c,

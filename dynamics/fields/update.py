@@ -84,7 +84,26 @@ def center(p: Array, w: Array) -> Array:
 def update(problem: Problem, student: Policy) -> Array:
     """Eq. (1) in the logits: F[..., s, a] = d(s) · local(s, a). Raises ValueError as `evaluate` does."""
     at = evaluate(problem, student)
-    return np.asarray(at.d[..., None] * at.local)
+    return weighted(at.d, at.local)
+
+
+def weighted(d: Array, local: Array) -> Array:
+    """`F[..., s, a] = d(s) · local(s, a)`."""
+    return np.asarray(d[..., None] * local)
+
+
+def local_update(p: Array, q: Array, Q: Any, slope: Any) -> Any:
+    """`q Q − p Σ_b q Q − ∂l`, what eq. (1) is at one visit; Q or slope (∂l in the logits) None where there is none."""
+    if Q is None:
+        return p * 0 if slope is None else -slope
+    local = center(p, q * Q)
+    return local if slope is None else local - slope
+
+
+def action_values(world: World, control: Chain, q: Array, now: Any, h: Any, *, one_step: bool) -> tuple[Any, Any]:
+    """(W, Q): what is to come on arriving at a state, `h(s)` being paid there, and `Q = now + g P W`."""
+    W = h if one_step else control.values(dot(q, now) + h)
+    return W, now + backup(world, W)
 
 
 def evaluate(problem: Problem, student: Policy, *, visits_suffice: bool = True) -> Point:
@@ -101,8 +120,7 @@ def evaluate(problem: Problem, student: Policy, *, visits_suffice: bool = True) 
         d = control.visits(world.initial)
     critic, gate = _critic(problem, student, control)
     values = Values(problem.teacher, student, problem.own_loss, gate, problem.log, problem.number)
-    W = Q = None
-    local: Any = None
+    W = Q = slope = None
     if problem.rewarded and control is not None:
         now, h = problem.fixed_now, problem.fixed_next
         if not is_zero(terms.now):
@@ -113,13 +131,10 @@ def evaluate(problem: Problem, student: Policy, *, visits_suffice: bool = True) 
             h = h + alpha * terms.state.function(values)[..., 0]
         if not is_zero(terms.action):
             h = h + alpha * dot(q, terms.action.function(values))
-        W = h if problem.one_step else control.values(dot(q, now) + h)
-        Q = now + backup(world, W)
-        local = center(p, q * Q)
+        W, Q = action_values(world, control, q, now, h, one_step=problem.one_step)
     if not is_zero(problem.loss):
         slope = alpha * center(p, problem.loss.gradient.function(values))
-        local = -slope if local is None else local - slope
-    return Point(values, q, control, d, W, Q, p * 0 if local is None else local, critic)
+    return Point(values, q, control, d, W, Q, local_update(p, q, Q, slope), critic)
 
 
 def _critic(problem: Problem, student: Policy, control: Chain | None) -> tuple[tuple[Chain, Array] | None, Any]:
@@ -182,9 +197,7 @@ def jacobian(problem: Problem, student: Policy) -> Array:
     lead, table = block.shape[:-3], p.shape[-2:]
     result = np.zeros((*lead, *table, *table), dtype=block.dtype)
     if share != 0 and K is not None:
-        mean = np.einsum("...ub,...ubs->...us", p, K)
-        by_logit = (at.d[..., None] * share * p)[..., None] * (K - mean[..., None, :])  # ∂d(s)/∂logit[u,c], as [u,c,s]
-        result += at.local[..., None, None] * np.moveaxis(by_logit, -1, -3)[..., None, :, :]
+        result += at.local[..., None, None] * _visits_slopes(at.d, p, share, K)[..., None, :, :]
     for kernel, x in _value_derivatives(problem, student, at, K):
         weighted = at.q[..., None] * kernel
         mean = np.einsum("...sau->...su", weighted)
@@ -194,6 +207,22 @@ def jacobian(problem: Problem, student: Policy) -> Array:
     result[..., states, :, states, :] += np.moveaxis(block, -3, 0)
     size = table[0] * table[1]
     return np.asarray(result.reshape(*lead, size, size))
+
+
+def visits_slopes(problem: Problem, student: Policy) -> Array:
+    """`∂d(s)/∂logit[u, c]`, shape (..., S, S, A) as (s, u, c): how visits move with each state's own policy."""
+    p = student.p
+    if problem.share == 0:
+        return np.zeros((*p.shape[:-2], p.shape[-2], *p.shape[-2:]), dtype=p.dtype)
+    control = chain(problem.world, control_policy(problem, p))
+    K = backup_matrix(problem.world, control.resolvent())
+    return _visits_slopes(control.visits(problem.world.initial), p, problem.share, K)
+
+
+def _visits_slopes(d: Array, p: Array, share: Any, K: Array) -> Array:
+    mean = np.einsum("...ub,...ubs->...us", p, K)
+    by_logit = (d[..., None] * share * p)[..., None] * (K - mean[..., None, :])  # as [u, c, s]
+    return np.moveaxis(by_logit, -1, -3)
 
 
 def _value_derivatives(problem: Problem, student: Policy, at: Point, K: Any) -> list[tuple[Array, Array]]:

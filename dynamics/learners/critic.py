@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 from dynamics.fields import ChartField, Field, FunctionField, gauge_of, reduced, to_parameters, to_reduced
 from dynamics.fields import update as eq1
 from dynamics.sampling import Terms, sums, terms, trajectories, update_of
-from mdp import Array, backup, chain
+from mdp import Array, chain
 
 METHODS = ("monte-carlo", "td1", "td0")
 
@@ -51,13 +51,10 @@ def expected(field: Field, found: Terms) -> tuple[Array, Array]:
     """The mean of one trajectory's updates: of the logits (..., S, A), of the critic (..., S) d Σ_a q Q."""
     control = chain(field.mdp, found.q)
     d = control.visits(field.mdp.initial)
-    paid = found.arrival if found.one_step else found.arrival + found.now
-    ahead = eq1.dot(found.q, paid)
-    Q = found.now + backup(field.mdp, ahead if found.one_step else control.values(ahead))
-    local = eq1.center(found.p, found.q * Q)
-    if found.slope is not None:
-        local = local - found.slope
-    return d[..., None] * local, d * eq1.dot(found.q, Q)
+    ahead = eq1.dot(found.q, found.arrival)
+    _, Q = eq1.action_values(field.mdp, control, found.q, found.now, ahead, one_step=found.one_step)
+    local = eq1.local_update(found.p, found.q, Q, found.slope)
+    return eq1.weighted(d, local), d * eq1.dot(found.q, Q)
 
 
 def exact_critic(field: Field, theta: ArrayLike) -> Array:

@@ -71,7 +71,7 @@ def learn(field: Field, *, eta: float, updates: int, horizon: int, target: float
                 break
         length = float(at.d.sum())
         scale = eta / length if per == "step" else eta
-        theta = theta + scale * field.student.pull_back(at.d[..., None] * at.local)
+        theta = theta + scale * field.student.pull_back(eq1.weighted(at.d, at.local))
         steps += length
     columns = list(zip(*rows, strict=True))
     return Curve(*(tuple(column) for column in columns))

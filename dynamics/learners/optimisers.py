@@ -29,7 +29,7 @@ from dynamics.fields import Field, FunctionField, VectorField
 from dynamics.fields import update as eq1
 from dynamics.motion import Trajectory, start_of, stepped
 from dynamics.sampling import Terms, terms
-from mdp import Array, backup, chain
+from mdp import Array, chain
 
 
 @dataclass(frozen=True)
@@ -159,10 +159,8 @@ def normalised(field: Field) -> FunctionField:
 
     def function(theta: Array) -> Array:
         found, d, A, sigma = _advantages(field, theta)
-        local = eq1.center(found.p, found.q * A) / (sigma + 1e-8)[..., None, None]
-        if found.slope is not None:
-            local = local - found.slope
-        return field.student.pull_back(d[..., None] * local)
+        local = eq1.local_update(found.p, found.q, A / (sigma + 1e-8)[..., None, None], found.slope)
+        return field.student.pull_back(eq1.weighted(d, local))
 
     return FunctionField(function, field.shape, vectorised=True, analytic=True)
 
@@ -182,8 +180,8 @@ def _advantages(field: Field, theta: Array) -> tuple[Terms, Array, Array, Array]
     found = terms(field, theta)
     control = chain(field.mdp, found.q)
     d = control.visits(field.mdp.initial)
-    paid = eq1.dot(found.q, found.arrival if found.one_step else found.arrival + found.now)
-    Q = found.now + backup(field.mdp, paid if found.one_step else control.values(paid))
+    ahead = eq1.dot(found.q, found.arrival)
+    _, Q = eq1.action_values(field.mdp, control, found.q, found.now, ahead, one_step=found.one_step)
     A = Q - eq1.dot(found.q, Q)[..., None]
     variance = (d * eq1.dot(found.q, A * A)).sum(-1) / d.sum(-1)
     return found, d, A, np.sqrt(variance)

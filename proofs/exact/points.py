@@ -96,16 +96,7 @@ class Setting:
 
     def visits_slopes(self, point: Array) -> Array:
         """`∂d(s)/∂logit[u, c]` as (s, u, c): how visits move with each state's own policy."""
-        p, share = self.student(point).p, self.problem.share
-        S, A = p.shape
-        if share == 0:
-            return np.zeros((S, S, A), dtype=object)
-        chain = evaluation.chain(self.world, eq1.control_policy(self.problem, p))
-        K = evaluation.backup_matrix(self.world, chain.resolvent())
-        mean = (p[..., None] * K).sum(1)
-        d = chain.visits(self.world.initial)
-        slopes = (d[:, None] * share * p)[..., None] * (K - mean[:, None, :])
-        return np.asarray(np.moveaxis(slopes, -1, 0))
+        return eq1.visits_slopes(self.problem, self.student(point))
 
 
 def setting(field: Field, arithmetic: Arithmetic) -> Setting:
