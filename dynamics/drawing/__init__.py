@@ -8,11 +8,11 @@ from dynamics.drawing.basins import add_basins
 from dynamics.drawing.diagrams import diagram_figure
 from dynamics.drawing.evidence import draw
 from dynamics.drawing.experiments import FIGURES
-from dynamics.drawing.graphs import mdp_html
+from dynamics.drawing.graphs import mdp_figure, mdp_html
 from dynamics.drawing.portraits import Picture, portrait, side_by_side
 from dynamics.drawing.style import save
 from dynamics.drawing.sweeps import draw_sweep
-from dynamics.drawing.trajectories import trajectory_html
+from dynamics.drawing.trajectories import trajectory_figure, trajectory_html
 
 __all__ = [
     "FIGURES",
@@ -22,9 +22,11 @@ __all__ = [
     "draw",
     "draw_sweep",
     "explorer",
+    "mdp_figure",
     "mdp_html",
     "portrait",
     "save",
     "side_by_side",
+    "trajectory_figure",
     "trajectory_html",
 ]

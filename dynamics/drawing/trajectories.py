@@ -1,17 +1,18 @@
-"""What a notebook shows for a trajectory: its log-odds over time, and its orbit where there are two.
-
-Inline SVG, made here; no plotting library.
-"""
+"""What a notebook shows for a trajectory: its log-odds over time, and its orbit where there are two."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import textwrap
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from dynamics.drawing.svg import COLOURS, DASHES, GREY, INKS, Drawing, text
+from dynamics.drawing.graphs import inline, printable
+from dynamics.drawing.style import BLUE, GREEN, GREY, PALE, PURPLE, VERMILLION, style
 from mdp import Array
 
 if TYPE_CHECKING:
@@ -20,43 +21,67 @@ if TYPE_CHECKING:
 LINES = 8  # coordinates drawn
 MEMBERS = 30  # orbits of an ensemble drawn
 POINTS = 600  # points of a line drawn
-HEIGHT = 220.0
 HUGE = 1e100
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE)
 
 
 def trajectory_html(trajectory: Trajectory) -> str:
-    """The trajectory over time, and its orbit beside it where it has two coordinates, as inline SVG.
+    """The figure of a trajectory as SVG, or a line of words where no time has finite parameters.
+
+    >>> from vorticity import Trajectory
+    >>> trajectory_html(Trajectory(np.array([0.0, 1.0]), np.zeros((2, 2, 2))))[:4]
+    '<svg'
+    >>> trajectory_html(Trajectory(np.empty(0), np.empty((0, 2, 2)), note="x < 0"))
+    '<p>an empty trajectory: x &lt; 0</p>'
+    """
+    if len(_kept(trajectory)):
+        return inline(trajectory_figure(trajectory))
+    return f"<p>an empty trajectory{escape(printable(': ' * bool(trajectory.note) + trajectory.note))}</p>"
+
+
+def trajectory_figure(trajectory: Trajectory) -> Figure:
+    """The trajectory over time, and its orbit beside it where it has two coordinates.
 
     Rows of logits (n, O, A) are shown as log-odds against the first action, `theta[o, a] − theta[o, 0]`; parameters
     (n, m) as they are. Of an ensemble (n, members, O, A) the first 30 members are drawn, of many coordinates the first
-    eight, of a long run some 600 points; the words below the picture say so. An ensemble of parameters (m,) cannot be
-    told from rows of logits, and is drawn as such.
+    eight, of a long run some 600 points; words below say so. An ensemble of parameters (m,) cannot be told from rows of
+    logits, and is drawn as such. Raises ValueError where no time has finite parameters.
 
     >>> from vorticity import Trajectory
-    >>> shown = trajectory_html(Trajectory(np.array([0.0, 1.0]), np.zeros((2, 2, 2))))
-    >>> shown.count("<svg")
+    >>> len(trajectory_figure(Trajectory(np.array([0.0, 1.0]), np.zeros((2, 2, 2)))).axes)
     2
     """
-    t, theta = np.asarray(trajectory.t, dtype=float), np.asarray(trajectory.theta, dtype=float)
-    kept = np.flatnonzero(np.isfinite(theta.reshape(len(theta), math.prod(theta.shape[1:]))).all(1))
-    if not len(kept) or not theta.size:
-        return f"<p>an empty trajectory{': ' + text(trajectory.note) if trajectory.note else ''}</p>"
+    kept = _kept(trajectory)
+    if not len(kept):
+        raise ValueError("trajectory is empty; must have finite parameters at some time to be drawn")
+    theta = np.asarray(trajectory.theta, dtype=float)
     names, x = log_odds(theta[kept].clip(-HUGE, HUGE))
     said = ["logits: log-odds against the first action"] if theta.ndim > 2 else []
     said += [f"{len(names)} coordinates, the first {LINES} shown"] if len(names) > LINES else []
     said += [f"{x.shape[1]} members, the first {MEMBERS} shown"] if x.shape[1] > MEMBERS else []
-    said += [trajectory.note] if trajectory.note else []
+    said += [printable(trajectory.note)] if trajectory.note else []
     few = np.unique(np.linspace(0, len(kept) - 1, min(len(kept), POINTS)).round().astype(int))
-    t, x = t[kept[few]], x[few, :MEMBERS]
-    across = (
-        "time of F" if trajectory.kind == "ode" else f"steps of {trajectory.step:g}" if trajectory.step else "steps"
-    )
-    pictures = [_series(t, x[..., :LINES], names[:LINES], across)]
-    if len(names) == 2:
-        pictures.append(_orbit(x, names))
-    images = "".join(f'<div style="display:inline-block;vertical-align:top">{picture}</div>' for picture in pictures)
-    words = f'<div style="color:{GREY};font-size:85%">{text("; ".join(said))}</div>' if said else ""
-    return f"<div>{images}{words}</div>"
+    t, x = np.asarray(trajectory.t, dtype=float)[kept[few]], x[few, :MEMBERS]
+    planar = len(names) == 2
+    with style():
+        figure = Figure(figsize=(9.6 if planar else 6.4, 3.9), dpi=100, layout="constrained")
+        axes = figure.subplots(1, 1 + planar, squeeze=False, width_ratios=[5, 3][: 1 + planar])[0]
+        for k, name in enumerate(names[:LINES]):
+            look = {"color": COLOURS[k % len(COLOURS)], "linestyle": "-" if k < len(COLOURS) else "--"}
+            look["marker"] = "o" if len(t) == 1 else ""
+            lines = axes[0].plot(t, x[..., k], linewidth=1.7 if x.shape[1] == 1 else 0.7, **look)
+            lines[0].set_label(name)
+        discrete = f"steps of {trajectory.step:g}" if trajectory.step else "steps"
+        axes[0].set_xlabel("time of F" if trajectory.kind == "ode" else discrete)
+        axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, handlelength=1.6)
+        if planar:
+            _orbit(axes[1], x, names)
+        for ax in axes:
+            ax.grid(color=PALE, alpha=0.4, linewidth=0.6)
+            ax.spines[["top", "right"]].set_visible(False)
+        words = textwrap.fill("; ".join(said), 100 if planar else 66)
+        figure.supxlabel(words, x=0.01, ha="left", size=9.5, color=GREY, parse_math=False)
+    return figure
 
 
 def log_odds(theta: Array) -> tuple[list[str], Array]:
@@ -78,107 +103,29 @@ def log_odds(theta: Array) -> tuple[list[str], Array]:
     return names, x.reshape(len(x), -1, len(names))
 
 
-class Axes:
-    """A rectangle of a drawing, with numbers along its left and lower side, that data are mapped into."""
-
-    def __init__(self, x: Array, y: Array, width: float) -> None:
-        self.x, self.y, self.width = limits(x), limits(y), width
-        self.drawing = Drawing()
-
-    def at(self, x: Array, y: Array) -> list[tuple[float, float]]:
-        """Points (k,), (k,) of the data in the drawing."""
-        across = self.width * (x - self.x[0]) / (self.x[1] - self.x[0])
-        down = HEIGHT * (self.y[1] - y) / (self.y[1] - self.y[0])
-        return list(zip(across.tolist(), down.tolist(), strict=True))
-
-    def frame(self, across: str, up: str) -> None:
-        """Lines at round numbers, the numbers, and the names of the two axes."""
-        draw, pale = self.drawing, "#DDDDDD"
-        for x in ticks(*self.x):
-            (place,) = self.at(np.array([x]), np.array([self.y[0]]))
-            draw.polyline([(place[0], 0.0), (place[0], HEIGHT)], pale, width=1)
-            draw.write(place[0], HEIGHT + 12, number(x), size=10)
-        for y in ticks(*self.y):
-            (place,) = self.at(np.array([self.x[0]]), np.array([y]))
-            draw.polyline([(0.0, place[1]), (self.width, place[1])], pale, width=1)
-            draw.write(-6, place[1], number(y), "end", size=10)
-        draw.write(self.width / 2, HEIGHT + 28, across)
-        if up:
-            draw.write(-6, -14, up, "start")
+def _kept(trajectory: Trajectory) -> Array:
+    """The times, as indices, at which there are parameters and all are finite."""
+    theta = np.asarray(trajectory.theta, dtype=float)
+    flat = theta.reshape(len(theta), math.prod(theta.shape[1:]))
+    return np.flatnonzero(np.isfinite(flat).all(1) & (flat.shape[1] > 0))
 
 
-def _series(t: Array, x: Array, names: list[str], across: str) -> str:
-    """Every coordinate over time; a coordinate has one colour and dash, and its name in them at the top."""
-    axes = Axes(t, x, 420.0)
-    axes.frame(across, "")
-    for k in range(len(names)):
-        colour, dash = COLOURS[k % len(COLOURS)], DASHES[k // len(COLOURS)]
-        for member in range(x.shape[1]):
-            axes.drawing.polyline(axes.at(t, x[:, member, k]), colour, dash, 1.8 if x.shape[1] == 1 else 0.8)
-    left = 0.0
-    for k, name in enumerate(names):
-        colour, dash = COLOURS[k % len(COLOURS)], DASHES[k // len(COLOURS)]
-        axes.drawing.polyline([(left, -14), (left + 22, -14)], colour, dash, 2)
-        axes.drawing.write(left + 27, -14, name, "start", INKS[k % len(INKS)])
-        left += 44 + 7 * len(name)
-    return axes.drawing.svg([], "the coordinates over time")
-
-
-def _orbit(x: Array, names: list[str]) -> str:
+def _orbit(ax: Axes, x: Array, names: list[str]) -> None:
     """The second coordinate over the first: a ring at the start, arrows on the way, a dot at the end."""
-    axes = Axes(x[..., 0], x[..., 1], HEIGHT)
-    axes.frame(names[0], names[1])
-    for member in range(x.shape[1]):
-        points = axes.at(x[:, member, 0], x[:, member, 1])
-        axes.drawing.polyline(points, COLOURS[0], "", 1.8 if x.shape[1] == 1 else 0.8)
-        if x.shape[1] == 1:
-            for a, b in _halfway(points):
-                axes.drawing.arrow([a, ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2), b], COLOURS[0])
-        for (px, py), fill in ((points[0], "white"), (points[-1], COLOURS[1])):
-            ring = f'cx="{px:.1f}" cy="{py:.1f}" r="{4 if x.shape[1] == 1 else 2}"'
-            axes.drawing.shapes.append(f'<circle {ring} fill="{fill}" stroke="{COLOURS[1]}" stroke-width="1.5"/>')
-    return axes.drawing.svg([], "the orbit, from the ring to the dot")
-
-
-def _halfway(points: list[tuple[float, float]]) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
-    """Up to three pieces of a line, each some pixels long, at a quarter, a half and three quarters of its length."""
-    steps = np.hypot(*np.diff(np.array(points), axis=0).T)
-    length = np.concatenate([[0.0], np.cumsum(steps)])
-    if length[-1] < 40:
+    single = x.shape[1] == 1
+    ax.plot(x[..., 0], x[..., 1], color=BLUE, linewidth=1.7 if single else 0.7)
+    size = 7 if single else 4
+    ring, dot = {"markerfacecolor": "white", "markeredgewidth": 1.5}, {"markerfacecolor": VERMILLION}
+    for ends, look in ((x[0], ring), (x[-1], dot)):
+        ax.plot(*ends.T, "o", color=VERMILLION, markersize=size, zorder=3, **look)
+    ax.set(xlabel=names[0], ylabel=names[1], box_aspect=1, title="from the ring to the dot")
+    spans = np.ptp(x[:, 0], axis=0)
+    if not single or not (spans > 0).any():
         return
+    steps = np.hypot(*(np.diff(x[:, 0], axis=0) / np.where(spans > 0, spans, 1)).T)
+    length = np.concatenate([[0.0], np.cumsum(steps)])
     for share in (0.1, 0.3, 0.6):
         k = int(np.searchsorted(length, share * length[-1]))
-        m = int(np.searchsorted(length, length[k] - 10))
-        if m < k and math.hypot(points[k][0] - points[m][0], points[k][1] - points[m][1]) > 5:
-            yield points[m], points[k]
-
-
-def limits(x: Array) -> tuple[float, float]:
-    """The range of data with a little room; around a single value, one on either side.
-
-    >>> limits(np.array([2.0, 2.0]))
-    (1.0, 3.0)
-    """
-    low, high = float(np.min(x)), float(np.max(x))
-    room = 0.04 * (high - low) if high - low > 1e-9 * max(abs(low), abs(high), 1e-3) else max(1.0, abs(low) / 2)
-    return low - room, high + room
-
-
-def ticks(low: float, high: float) -> list[float]:
-    """Four to nine round numbers between low and high.
-
-    >>> ticks(0.0, 10.0)
-    [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
-    """
-    power = 10.0 ** math.floor(math.log10((high - low) / 4))
-    step = power * max(m for m in (1, 2, 5) if m * power <= (high - low) / 4)
-    return [k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
-def number(x: float) -> str:
-    """A tick's number.
-
-    >>> number(-0.0), number(-2.5)
-    ('0', '−2.5')
-    """
-    return f"{x + 0.0:.5g}".replace("-", "−")
+        back = int(np.searchsorted(length, length[k] - 0.08, side="right")) - 1
+        look = {"arrowstyle": "-|>,head_length=0.5,head_width=0.25", "linewidth": 0, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", x[k, 0], x[max(0, back), 0], arrowprops={**look, "color": BLUE, "mutation_scale": 18})
