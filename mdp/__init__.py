@@ -1,4 +1,4 @@
-"""The world: finite MDPs, policies and students, what policies are worth, and where models come from.
+"""Finite MDPs, policies and students, visits and values, random families, and where models come from.
 
 `model` (an MDP, exact and in floats), `policies` (softmax, entropies), `student` (logits = Phi theta), `evaluation`
 (visits, values, return), `solve` (optimal policies and teachers), `zoo` and `random` (named models, random families),

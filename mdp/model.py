@@ -1,4 +1,4 @@
-"""The world: finite MDPs, validated once, frozen, and kept exactly as they were written beside their floats.
+"""Finite MDPs: validated once, frozen, and kept exactly as they were written beside their floats.
 
 A row P[s, a] may sum to less than one: the rest is the probability that the episode ends. Setting and notation:
 Czarnecki et al., Distilling Policy Distillation, AISTATS 2019 (arXiv 1902.02186), section 2.

@@ -1,4 +1,4 @@
-"""What a window of sight shows on a grid: the observations of cells that look alike from near by."""
+"""Observations of the cells of a grid through a window: equal where all that lies within reach is of equal kinds."""
 
 from __future__ import annotations
 

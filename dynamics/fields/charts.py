@@ -1,4 +1,4 @@
-"""Charts: the same motion in other coordinates.
+"""Charts: the same vector field in other coordinates.
 
 Softmax logits have a gauge freedom: adding a number to one row changes nothing. The chart of logit differences has
 none, so rest points are isolated and Jacobians regular there; the chart of probabilities shows the simplex.

@@ -1,4 +1,4 @@
-"""The hunt for MDPs that cycle.
+"""The hunt: a search of random MDPs for limit cycles.
 
 `candidates` (random worlds with a rest point in closed form), `climbing` (to milder ones), `simplify` (to readable
 numbers), `draws` (one draw, from candidates to finds that the flow confirms).

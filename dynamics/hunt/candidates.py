@@ -1,4 +1,4 @@
-"""The hunt for MDPs that cycle: random worlds with a rest point in closed form, and what is unstable among them.
+"""Candidates of a hunt: random MDPs with a rest point in closed form, and which of these points are unstable.
 
 The field of a rule with reward is linear in the rewards, so a rest point need not be searched for: draw the world, the
 teacher and the student's policy p, and solve for rewards under which p rests. `R(s, last action) = 0` loses nothing:

@@ -1,4 +1,4 @@
-"""From a rough candidate to a mild one: random hill climbing over worlds whose rest points stay in closed form.
+"""From a rough candidate to a mild one: random hill climbing over MDPs whose rest points stay in closed form.
 
 Every candidate is drawn again with its numbers moved a little (rows of P, start and teacher in logarithms, the
 student's policy in log-odds), its rewards are solved for again, and the best are kept. The flow is not asked on the

@@ -1,4 +1,4 @@
-"""One draw of a hunt, from random worlds to a verified find: draw, rest, climb, simplify, and ask the flow."""
+"""One draw of a hunt, from random MDPs to a verified limit cycle: draw, rest, climb, simplify, and ask the flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Motion: the flow of a field, the discrete iteration, and ensembles of many starts at once.
+"""Initial value problems: the flow of a field, the discrete iteration, and ensembles of many starts at once.
 
 The ODE is dtheta/dt = F(theta), in "the time of F"; the iteration is theta_{k+1} = theta_k + eta F(theta_k). scipy's
 DOP853 (the engine of `solve_ivp`) is stepped here one step at a time, so that a long run can show progress, end early,

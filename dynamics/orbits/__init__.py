@@ -1,4 +1,4 @@
-"""Where a flow goes: rest points (equilibria), periodic orbits, their Floquet multipliers, verdicts on trajectories.
+"""Limit sets of a flow: equilibria (rest points), periodic orbits, Floquet multipliers; verdicts on trajectories.
 
 `equilibria`, `shooting` and `periodic` (periodic orbits by Newton's method), `limit_sets` (what a field holds),
 `outcomes` (what a trajectory did), `lyapunov` and `annuli` (regions that trap), `worth` (return and KL of where a flow

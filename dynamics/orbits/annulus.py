@@ -1,4 +1,4 @@
-"""Rings of the plane between nested periodic orbits, and where all of a ring goes.
+"""Annuli of the plane between nested periodic orbits, and the limit set of all that starts in one.
 
 Round a rest point the flow of a planar field crosses a ray once a turn. The return map s -> P(s) on the ray, s the
 distance from the rest point, has the periodic orbits as its fixed points; between two neighbouring ones P(s) − s keeps

@@ -1,4 +1,4 @@
-"""What a field holds: its rest points and isolated periodic orbits, stable and unstable, as far as they were sought.
+"""The limit sets of a field: its rest points and isolated periodic orbits, stable or not, as far as they were sought.
 
 A periodic orbit that attracts is found by flowing forwards, one that repels (in the plane) by flowing backwards; each
 is then solved for by Newton shooting, whose residual and trivial multiplier say how accurate it is. Nothing here

@@ -1,4 +1,4 @@
-"""Neighbourhoods of stable rest points that everything in them goes to, by a quadratic Lyapunov function."""
+"""Ellipsoids inside the basin of a stable rest point, by a quadratic Lyapunov function."""
 
 from __future__ import annotations
 

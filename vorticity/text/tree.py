@@ -1,4 +1,4 @@
-"""The decision tree's face: its questions asked, its advice told with what it rests on."""
+"""The decision tree on the terminal: its questions asked, its advice told with what it rests on."""
 
 from __future__ import annotations
 
